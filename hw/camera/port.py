@@ -1,0 +1,75 @@
+"""The port of a camera: fresh frames, in order, from the device that was opened.
+
+Every driver (file, sim, picamera) implements it in full and passes the same contract suite. It knows
+nothing of faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Cue(StrEnum):
+    """What the person in front of the camera is being asked to do."""
+
+    LOOK_AHEAD = "look_ahead"
+    TURN_LEFT = "turn_left"
+    """The person's own left."""
+    TURN_RIGHT = "turn_right"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, RGB, origin top left, not mirrored.
+        monotonic_ns: when it was taken, on this machine's monotonic clock.
+        seq: counts up by one from 0 since open; a gap means dropped frames.
+    """
+
+    rgb: NDArray[np.uint8]
+    monotonic_ns: int
+    seq: int
+
+
+class CameraPort(Protocol):
+    """A camera."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the frames come from a file or a renderer; every record says so."""
+        ...
+
+    def open(self) -> None:
+        """Start the device. Stateless when it fails.
+
+        Raises:
+            DeviceMissing, DeviceFailed: there is no such camera, or it does not start.
+        """
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames for as long as the caller asks; the newest, dropping those missed.
+
+        Raises:
+            DeviceFailed, DeviceTimeout: the stream broke or stalled.
+        """
+        ...
+
+    def cue(self, cue: Cue) -> None:
+        """Tell the device what the person is asked to do.
+
+        A real camera may steer a light by it or ignore it; a simulated one plays the person.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop the device; harmless when it is not open."""
+        ...
