@@ -1,0 +1,137 @@
+"""The standardised elliptic curves, and arithmetic on their points.
+
+Knows the domain parameters of PACE and chip authentication, and that a point from a chip is nothing
+before it was found on its curve. Its multiplication is not constant-time: it is for keys that live
+for one dialogue.
+
+Spec: [9303-11]; [TR-03110-3].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import ecdsa
+from ecdsa.ellipticcurve import INFINITY, PointJacobi
+
+from emrtd.errors import ChipMalformed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emrtd.dialogue import Randomness
+
+UNCOMPRESSED = b"\x04"
+MAX_DRAWS = 128
+"""Each draw of a scalar fails with a probability below one half."""
+
+
+class Point(NamedTuple):
+    """An affine point, never the one at infinity."""
+
+    x: int
+    y: int
+
+
+def draw_scalar(order: int, randomness: Randomness) -> int:
+    """Draw a private key, uniform in 1..order-1, by rejection.
+
+    Raises:
+        ValueError: the source gives no randomness.
+    """
+    bits = order.bit_length()
+    size = (bits + 7) // 8
+    for _ in range(MAX_DRAWS):
+        drawn = randomness(size)
+        if len(drawn) != size:
+            break
+        scalar = int.from_bytes(drawn, "big") & ((1 << bits) - 1)
+        if 0 < scalar < order:
+            return scalar
+    raise ValueError("the randomness gives no scalar")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """One curve with cofactor 1, so that every point on it but infinity will do.
+
+    Attributes:
+        p: the field's prime.
+        order: of every point.
+        generator: the standard's base point.
+    """
+
+    p: int
+    order: int
+    generator: Point
+    _equation: Any
+
+    @property
+    def field_bytes(self) -> int:
+        """How long a coordinate is."""
+        return (self.p.bit_length() + 7) // 8
+
+    def multiply(self, scalar: int, point: Point) -> Point:
+        """Return scalar times point. Raises ChipMalformed at infinity."""
+        return _affine(self._jacobi(point) * scalar)
+
+    def add(self, one: Point, other: Point) -> Point:
+        """Return the sum. Raises ChipMalformed at infinity."""
+        return _affine(self._jacobi(one) + self._jacobi(other))
+
+    def coordinate(self, value: int) -> bytes:
+        """Encode a coordinate in its full length."""
+        return value.to_bytes(self.field_bytes, "big")
+
+    def encode(self, point: Point) -> bytes:
+        """Encode a point, uncompressed."""
+        return UNCOMPRESSED + self.coordinate(point.x) + self.coordinate(point.y)
+
+    def decode(self, raw: bytes) -> Point:
+        """Decode an uncompressed point.
+
+        Raises:
+            ChipMalformed: another form or length, or not on the curve.
+        """
+        if len(raw) != 1 + 2 * self.field_bytes or raw[:1] != UNCOMPRESSED:
+            raise ChipMalformed("public key", "not an uncompressed point")
+        x, y = raw[1 : 1 + self.field_bytes], raw[1 + self.field_bytes :]
+        point = Point(int.from_bytes(x, "big"), int.from_bytes(y, "big"))
+        if max(point) >= self.p or not self._equation.contains_point(*point):
+            raise ChipMalformed("public key", "not on the curve")
+        return point
+
+    def _jacobi(self, point: Point) -> Any:
+        return PointJacobi(self._equation, point.x, point.y, 1, self.order)
+
+
+def _affine(result: Any) -> Point:
+    if result == INFINITY:
+        raise ChipMalformed("public key", "the point at infinity")
+    return Point(int(result.x()), int(result.y()))
+
+
+def _curve(source: Any) -> Curve:
+    base = source.generator
+    generator = Point(int(base.x()), int(base.y()))
+    return Curve(int(source.curve.p()), int(source.order), generator, source.curve)
+
+
+STANDARDISED: Mapping[int, Curve] = MappingProxyType(
+    {
+        8: _curve(ecdsa.NIST192p),
+        9: _curve(ecdsa.BRAINPOOLP192r1),
+        10: _curve(ecdsa.NIST224p),
+        11: _curve(ecdsa.BRAINPOOLP224r1),
+        12: _curve(ecdsa.NIST256p),
+        13: _curve(ecdsa.BRAINPOOLP256r1),
+        14: _curve(ecdsa.BRAINPOOLP320r1),
+        15: _curve(ecdsa.NIST384p),
+        16: _curve(ecdsa.BRAINPOOLP384r1),
+        17: _curve(ecdsa.BRAINPOOLP512r1),
+        18: _curve(ecdsa.NIST521p),
+    }
+)
+"""By the identifier of the standardised domain parameters; 0 to 2 are not elliptic."""

@@ -1,0 +1,226 @@
+"""An X.509 certificate as states really issue them, read with care and kept byte for byte.
+
+Knows the few fields that a document's chain needs. Does not know whether anybody should believe
+them: that is `emrtd.trust`. Serial numbers that are zero or negative, basic constraints that are
+not DER and names whose strings differ only in their type are met in the field and are read.
+
+Spec: [9303-12] certificate profile; [5280].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from asn1crypto import core, x509
+
+from emrtd._asn1 import reading
+from emrtd.signatures import PublicKey, Scheme, check_signature, load_public_key, scheme_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+MAX_CERTIFICATE_BYTES = 65_536
+MAX_EXTENSIONS = 64
+MAX_NAME_CHARS = 200
+
+_BASIC_CONSTRAINTS, _KEY_USAGE = "2.5.29.19", "2.5.29.15"
+_SUBJECT_KEY_ID, _AUTHORITY_KEY_ID = "2.5.29.14", "2.5.29.35"
+_UNDERSTOOD = frozenset(
+    {
+        _BASIC_CONSTRAINTS, _KEY_USAGE, _SUBJECT_KEY_ID, _AUTHORITY_KEY_ID,
+        "2.5.29.16",  # private key usage period
+        "2.5.29.17", "2.5.29.18",  # alternative names of subject and issuer
+        "2.5.29.31",  # where revocation lists are
+        "2.5.29.32",  # policies
+        "2.23.136.1.1.6.1", "2.23.136.1.1.6.2",  # name change, document types
+    }
+)  # fmt: skip
+_DIGITAL_SIGNATURE, _KEY_CERT_SIGN, _CRL_SIGN = "digital_signature", "key_cert_sign", "crl_sign"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Certificate:
+    """What a certificate says of itself.
+
+    Attributes:
+        raw: the whole certificate, DER.
+        signed: the part that its issuer signed, DER.
+        signature: its issuer's signature.
+        algorithm: how that was made, DER.
+        subject: its holder's name, made comparable.
+        issuer: its issuer's name, made comparable.
+        subject_text: its holder's name for people: bounded, without control characters.
+        issuer_text: its issuer's name for people.
+        country: two or three letters in upper case, None if the name has none.
+        serial: any integer.
+        not_before: aware.
+        not_after: aware.
+        key_info: SubjectPublicKeyInfo, DER.
+        key_id: subject key identifier, None without.
+        issuer_key_id: authority key identifier, None without.
+        authority: what its basic constraints say of issuing certificates, None without them.
+        uses: what its key is for, by asn1crypto's names; None if it doesn't say.
+        unknown_critical: whether it has a critical extension that is not understood here.
+    """
+
+    raw: bytes
+    signed: bytes
+    signature: bytes
+    algorithm: bytes
+    subject: Hashable
+    issuer: Hashable
+    subject_text: str
+    issuer_text: str
+    country: str | None
+    serial: int
+    not_before: datetime
+    not_after: datetime
+    key_info: bytes
+    key_id: bytes | None
+    issuer_key_id: bytes | None
+    authority: bool | None
+    uses: frozenset[str] | None
+    unknown_critical: bool
+
+    def __repr__(self) -> str:
+        return f"<Certificate {self.subject_text!r} serial {self.serial}>"
+
+    @property
+    def may_sign_data(self) -> bool:
+        """Whether its key may sign a document."""
+        return self.uses is None or _DIGITAL_SIGNATURE in self.uses
+
+    @property
+    def may_sign_certificates(self) -> bool:
+        """Whether its key may issue certificates: both extensions agree, or the one that is there.
+
+        States do issue with a key whose certificate says so in its key usage only.
+        """
+        if self.uses is None:
+            return self.authority is True
+        return self.authority is not False and _KEY_CERT_SIGN in self.uses
+
+    @property
+    def may_sign_revocations(self) -> bool:
+        """Whether its key may sign revocation lists."""
+        return self.uses is None or _CRL_SIGN in self.uses
+
+    @property
+    def self_issued(self) -> bool:
+        """Whether issuer and subject have one name: a root, or a link to its next key."""
+        return self.subject == self.issuer
+
+    def scheme(self) -> Scheme:
+        """Return how its signature was made. Raises ChipMalformed if that is unknown."""
+        with reading("Certificate"):
+            return scheme_of(x509.SignedDigestAlgorithm.load(self.algorithm, strict=True))
+
+    def key(self) -> PublicKey:
+        """Return its key. Raises ChipMalformed if it cannot be used."""
+        return load_public_key(self.key_info)
+
+    def valid_at(self, at: datetime) -> bool:
+        """Return whether that aware instant lies in its validity, both ends included."""
+        return self.not_before <= at <= self.not_after
+
+    def check_issued_by(self, key: PublicKey) -> None:
+        """Return only if that key signed it. Raises ChipLied(SIGNATURE_INVALID), ChipMalformed."""
+        check_signature(key, self.scheme(), self.signature, self.signed, doing="verify certificate")
+
+
+def parse(raw: bytes) -> Certificate:
+    """Parse a certificate.
+
+    Raises:
+        ChipMalformed: it is none, too long, or names two algorithms for its one signature.
+    """
+    with reading("Certificate"):
+        if len(raw) > MAX_CERTIFICATE_BYTES:
+            raise ValueError("too long")
+        certificate = x509.Certificate.load(raw, strict=True)
+        body = certificate["tbs_certificate"]
+        extensions, unknown_critical = _extensions(body["extensions"])
+        algorithm = certificate["signature_algorithm"].dump()
+        if body["signature"].dump() != algorithm:
+            raise ValueError("two signature algorithms")
+        return Certificate(
+            raw=raw,
+            signed=body.dump(),
+            signature=bytes(certificate["signature_value"]),
+            algorithm=algorithm,
+            subject=body["subject"].hashable,
+            issuer=body["issuer"].hashable,
+            subject_text=name_text(body["subject"]),
+            issuer_text=name_text(body["issuer"]),
+            country=_country(body["subject"]),
+            serial=int(body["serial_number"]),
+            not_before=_instant(body["validity"]["not_before"]),
+            not_after=_instant(body["validity"]["not_after"]),
+            key_info=body["subject_public_key_info"].dump(),
+            key_id=_key_id(extensions.get(_SUBJECT_KEY_ID)),
+            issuer_key_id=issuer_key_id(extensions.get(_AUTHORITY_KEY_ID)),
+            authority=_authority(extensions.get(_BASIC_CONSTRAINTS)),
+            uses=_uses(extensions.get(_KEY_USAGE)),
+            unknown_critical=unknown_critical,
+        )
+
+
+def name_text(name: Any) -> str:
+    """Return a name of asn1crypto for people: bounded, without control characters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(name.human_friendly))
+    return text[:MAX_NAME_CHARS]
+
+
+def issuer_key_id(der: bytes | None) -> bytes | None:
+    """Return the key identifier of an authority key identifier extension, None without."""
+    if der is None:
+        return None
+    found = x509.AuthorityKeyIdentifier.load(der, strict=True)["key_identifier"]
+    return bytes(found) if isinstance(found, core.OctetString) else None
+
+
+def _extensions(extensions: Any) -> tuple[dict[str, bytes], bool]:
+    """Return extension to its value, undecoded, and whether one is critical and not understood."""
+    found: dict[str, bytes] = {}
+    unknown_critical = False
+    if isinstance(extensions, core.Void):
+        return found, unknown_critical
+    if len(extensions) > MAX_EXTENSIONS:
+        raise ValueError("too many extensions")
+    for extension in extensions:
+        name = extension["extn_id"].dotted
+        if name in found:
+            raise ValueError("an extension stands twice")
+        found[name] = bytes(extension["extn_value"])
+        unknown_critical |= bool(extension["critical"].native) and name not in _UNDERSTOOD
+    return found, unknown_critical
+
+
+def _authority(der: bytes | None) -> bool | None:
+    return None if der is None else bool(x509.BasicConstraints.load(der, strict=True)["ca"].native)
+
+
+def _uses(der: bytes | None) -> frozenset[str] | None:
+    return None if der is None else frozenset(x509.KeyUsage.load(der, strict=True).native)
+
+
+def _key_id(der: bytes | None) -> bytes | None:
+    return None if der is None else bytes(core.OctetString.load(der, strict=True))
+
+
+def _country(name: Any) -> str | None:
+    for part in name.chosen:
+        for pair in part:
+            if pair["type"].dotted == "2.5.4.6":
+                text = str(pair["value"].native).strip().upper()
+                return text if text.isascii() and text.isalpha() and len(text) <= 3 else None
+    return None
+
+
+def _instant(time: Any) -> datetime:
+    instant = time.native
+    if not isinstance(instant, datetime):
+        raise TypeError("a year that no calendar has")
+    return instant

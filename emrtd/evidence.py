@@ -1,0 +1,227 @@
+"""What was read from a chip, byte for byte, and what the chip did when it was asked for proof.
+
+Knows how to keep and to reload it, so that it can be verified again years later and elsewhere. Does
+not know whether any of it is true: that is `emrtd.verify`. An `Evidence` proves nothing.
+
+Its stored form is CBOR, versioned and bounded. A chip authentication outcome is a claim of the
+terminal that ran it (the terminal holds every key of that channel and could have made it up): it is
+worth what the signature around the stored evidence is worth. An active authentication transcript
+stands for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import cbor2
+
+from emrtd.errors import ChipMalformed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE_NAMES = frozenset(
+    {"CardAccess", "CardSecurity", "COM", "SOD", *(f"DG{n}" for n in range(1, 17))}
+)
+"""Every name that a file may have in an evidence; data groups are "DG1" to "DG16"."""
+
+MAX_FILE_BYTES = 262_144
+MAX_EVIDENCE_BYTES = 1_048_576
+MAX_NONCE_BYTES = 64
+MAX_SIGNATURE_BYTES = 1024
+MAX_PROTOCOL_CHARS = 64
+VERSION = 1
+
+PasswordKind = Literal["CAN", "MRZ"]
+ChipAuthOutcome = Literal["passed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFacts:
+    """How the chip was opened.
+
+    Attributes:
+        protocol: e.g. "PACE-ECDH-GM-AES-CBC-CMAC-128" or "BAC".
+        password: which kind of password opened it; never the password.
+        downgraded: whether a weaker protocol ran than the chip offered.
+    """
+
+    protocol: str
+    password: PasswordKind
+    downgraded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChipAuthFacts:
+    """How chip authentication ended.
+
+    Attributes:
+        outcome: "passed" only if the chip answered under the keys that it agreed to.
+        protocol: e.g. "CA-ECDH-AES-CBC-CMAC-128".
+        key_id: which of the chip's keys was used, None if DG14 names none.
+    """
+
+    outcome: ChipAuthOutcome
+    protocol: str
+    key_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveAuthTranscript:
+    """What the chip was asked to sign, and what it gave.
+
+    Attributes:
+        nonce: the terminal's challenge.
+        signature: the chip's answer; empty if it was asked and gave none.
+    """
+
+    nonce: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything one inspection read, unproven.
+
+    Attributes:
+        files: name of `FILE_NAMES` to the file's raw bytes, tag and length included.
+        access: how the chip was opened.
+        unreadable: name to status word, for each file that was asked for and refused.
+        chip_auth: None if it was not attempted.
+        active_auth: None if it was not attempted.
+
+    Raises:
+        ChipMalformed: a name, a size or a number is out of bounds.
+    """
+
+    files: Mapping[str, bytes]
+    access: AccessFacts
+    unreadable: Mapping[str, int] = field(default_factory=dict)
+    chip_auth: ChipAuthFacts | None = None
+    active_auth: ActiveAuthTranscript | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
+        object.__setattr__(self, "unreadable", MappingProxyType(dict(self.unreadable)))
+        _require(self.files.keys() <= FILE_NAMES and self.unreadable.keys() <= FILE_NAMES, "a name")
+        _require(all(len(raw) <= MAX_FILE_BYTES for raw in self.files.values()), "a file")
+        _require(sum(map(len, self.files.values())) <= MAX_EVIDENCE_BYTES - 8192, "the files")
+        _require(all(0 <= sw <= 0xFFFF for sw in self.unreadable.values()), "a status word")
+        _require(len(self.access.protocol) <= MAX_PROTOCOL_CHARS, "the access protocol")
+        if self.chip_auth is not None:
+            _require(len(self.chip_auth.protocol) <= MAX_PROTOCOL_CHARS, "the chip auth protocol")
+            _require((self.chip_auth.key_id or 0).bit_length() <= 64, "the key id")
+        if self.active_auth is not None:
+            _require(len(self.active_auth.nonce) <= MAX_NONCE_BYTES, "the nonce")
+            _require(len(self.active_auth.signature) <= MAX_SIGNATURE_BYTES, "the signature")
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}: {len(raw)} bytes" for name, raw in sorted(self.files.items()))
+        return f"<Evidence {{{sizes}}}>"
+
+    def to_cbor(self) -> bytes:
+        """Encode for keeping; the same evidence gives the same bytes."""
+        ca, aa = self.chip_auth, self.active_auth
+        return cbor2.dumps(
+            {
+                "version": VERSION,
+                "files": dict(self.files),
+                "access": [self.access.protocol, self.access.password, self.access.downgraded],
+                "unreadable": dict(self.unreadable),
+                "chip_auth": None if ca is None else [ca.outcome, ca.protocol, ca.key_id],
+                "active_auth": None if aa is None else [aa.nonce, aa.signature],
+            },
+            canonical=True,
+        )
+
+    @classmethod
+    def from_cbor(cls, raw: bytes) -> Evidence:
+        """Decode kept evidence.
+
+        Raises:
+            ChipMalformed: not an evidence of a known version, or out of bounds.
+        """
+        _require(len(raw) <= MAX_EVIDENCE_BYTES, "the evidence")
+        try:
+            tree = cbor2.loads(
+                raw,
+                max_depth=4,
+                allow_indefinite=False,
+                allow_duplicate_keys=False,
+                strict_hashable_types=True,
+                semantic_decoders=_NO_TAGS,
+            )
+        except cbor2.CBORDecodeError as error:
+            raise ChipMalformed("Evidence", "not CBOR") from error
+        top = _typed(tree, dict)
+        _require(set(top) == _KEYS and type(top["version"]) is int, "the outer map")
+        _require(top["version"] == VERSION, "the version")
+        protocol, password, downgraded = _list(top["access"], 3)
+        evidence = cls(
+            files={_typed(k, str): _typed(v, bytes) for k, v in _typed(top["files"], dict).items()},
+            access=AccessFacts(
+                _typed(protocol, str), _one_of(password, PasswordKind), _typed(downgraded, bool)
+            ),
+            unreadable={
+                _typed(k, str): _typed(v, int) for k, v in _typed(top["unreadable"], dict).items()
+            },
+            chip_auth=_chip_auth(top["chip_auth"]),
+            active_auth=_active_auth(top["active_auth"]),
+        )
+        _require(evidence.to_cbor() == raw, "the encoding")
+        return evidence
+
+
+def _refuse_tag(*_: Any) -> Any:
+    raise ValueError("an evidence has no tagged items")
+
+
+class _AllTags(dict[int, Any]):
+    """Every tag has the decoder that refuses, so that none of the library's own ever runs."""
+
+    def __missing__(self, _: int) -> Any:
+        return _refuse_tag
+
+
+_NO_TAGS = _AllTags()
+_KEYS = {"version", "files", "access", "unreadable", "chip_auth", "active_auth"}
+
+
+def _chip_auth(tree: Any) -> ChipAuthFacts | None:
+    if tree is None:
+        return None
+    outcome, protocol, key_id = _list(tree, 3)
+    return ChipAuthFacts(
+        _one_of(outcome, ChipAuthOutcome),
+        _typed(protocol, str),
+        None if key_id is None else _typed(key_id, int),
+    )
+
+
+def _active_auth(tree: Any) -> ActiveAuthTranscript | None:
+    if tree is None:
+        return None
+    nonce, signature = _list(tree, 2)
+    return ActiveAuthTranscript(_typed(nonce, bytes), _typed(signature, bytes))
+
+
+def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        raise ChipMalformed("Evidence", f"{what} out of bounds")
+
+
+def _typed(value: Any, kind: type[Any]) -> Any:
+    _require(type(value) is kind, f"a {kind.__name__}")
+    return value
+
+
+def _list(value: Any, length: int) -> list[Any]:
+    _require(len(_typed(value, list)) == length, "a list")
+    return list(value)
+
+
+def _one_of(value: Any, choices: Any) -> Any:
+    _require(_typed(value, str) in get_args(choices), "a choice")
+    return value

@@ -1,0 +1,164 @@
+"""Elementary files: select one and read all of it, whatever its length claims.
+
+Knows file identifiers, outer tags and READ BINARY. Does not know what is in a file, nor in what
+order files are wanted.
+
+Spec: [9303-10]; [7816-4].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from emrtd.apdu import Command, Step
+from emrtd.channel import ask
+from emrtd.errors import ChipMalformed, ChipRefused
+from emrtd.secure_messaging import MAX_SHORT_DATA
+from emrtd.tlv import encode, length_from_head, parse_one
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emrtd.apdu import Response
+    from emrtd.channel import Channel
+    from emrtd.dialogue import Dialogue
+
+HEAD_BYTES = 8
+"""Enough for any file's tag and length, and no more than any file has."""
+
+MAX_LONG_LE = 65_280
+_MAX_SHORT_OFFSET = 0x7FFF
+_OBJECT_HEAD_BYTES = 4
+_END_OF_FILE = 0x6282
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An elementary file.
+
+    Attributes:
+        identifier: two bytes as a number.
+        tag: of the one object that it holds.
+    """
+
+    identifier: int
+    tag: int
+
+
+FILES: Mapping[str, File] = MappingProxyType(
+    {
+        "CardAccess": File(0x011C, 0x31),
+        "COM": File(0x011E, 0x60),
+        "SOD": File(0x011D, 0x77),
+        "DG1": File(0x0101, 0x61),
+        "DG2": File(0x0102, 0x75),
+        "DG3": File(0x0103, 0x63),
+        "DG4": File(0x0104, 0x76),
+        "DG5": File(0x0105, 0x65),
+        "DG6": File(0x0106, 0x66),
+        "DG7": File(0x0107, 0x67),
+        "DG8": File(0x0108, 0x68),
+        "DG9": File(0x0109, 0x69),
+        "DG10": File(0x010A, 0x6A),
+        "DG11": File(0x010B, 0x6B),
+        "DG12": File(0x010C, 0x6C),
+        "DG13": File(0x010D, 0x6D),
+        "DG14": File(0x010E, 0x6E),
+        "DG15": File(0x010F, 0x6F),
+        "DG16": File(0x0110, 0x70),
+    }
+)
+"""By the names that `emrtd.evidence` uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """How much to ask a chip for.
+
+    Attributes:
+        max_le: the longest plain response to ask for: 16 to 223 in short APDUs, which every reader
+            can carry, or 257 to 65280 where reader and chip are known to speak extended length.
+        max_commands: how many commands an inspection may cost.
+
+    Raises:
+        ValueError: a number out of these ranges; 224 to 256 overflow a protected short response.
+    """
+
+    max_le: int = MAX_SHORT_DATA
+    max_commands: int = 4096
+
+    def __post_init__(self) -> None:
+        if not (16 <= self.max_le <= MAX_SHORT_DATA or 257 <= self.max_le <= MAX_LONG_LE):
+            raise ValueError("max_le out of range")
+        if self.max_commands < 1:
+            raise ValueError("max_commands out of range")
+
+
+def select(name: str, channel: Channel, *, step: Step) -> Dialogue[None]:
+    """Select a file. Raises ChipRefused."""
+    identifier = FILES[name].identifier.to_bytes(2, "big")
+    command = Command(0, 0xA4, 0x02, 0x0C, identifier, step=step)
+    yield from ask(channel, command, doing=f"SELECT {name}")
+
+
+def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str) -> Dialogue[bytes]:
+    """Select a file and read all of it.
+
+    Args:
+        name: of `FILES`.
+        channel: carries the commands.
+        plan: how much to ask for at once.
+        limit: the most bytes that the file may have.
+        phase: of the inspection, for progress.
+
+    Raises:
+        ChipRefused: the chip does not give the file, or a part of it.
+        ChipMalformed: another tag, longer than the limit, or it ends before its length.
+    """
+    yield from select(name, channel, step=Step(phase))
+    data = yield from read_binary(name, channel, offset=0, le=HEAD_BYTES, step=Step(phase))
+    header, length = length_from_head(data)
+    total = header + length
+    if total > limit:
+        raise ChipMalformed(f"READ BINARY {name}", f"it claims {total} bytes")
+    # The tag is one byte in every file of the table.
+    if data[0] != FILES[name].tag:
+        raise ChipMalformed(f"READ BINARY {name}", "another file's tag")
+    while len(data) < total:
+        step = Step(phase, len(data), total)
+        head = _OBJECT_HEAD_BYTES if len(data) > _MAX_SHORT_OFFSET else 0
+        le = min(plan.max_le, total - len(data) + head)
+        data += yield from read_binary(name, channel, offset=len(data), le=le, step=step)
+    return data[:total]
+
+
+def read_binary(
+    name: str, channel: Channel, *, offset: int, le: int, step: Step
+) -> Dialogue[bytes]:
+    """Read 1 to `le` bytes of the selected file.
+
+    Raises:
+        ChipRefused: a status that is neither success nor the end of the file.
+        ChipMalformed: nothing, or more than was asked for.
+    """
+    doing = f"READ BINARY {name}"
+    if offset <= _MAX_SHORT_OFFSET:
+        command = Command(0, 0xB0, offset >> 8, offset & 0xFF, le=le, step=step)
+        data = _content((yield from channel.exchange(command)), doing)
+    else:
+        # Beyond 15 bits the offset is data, and so is the answer: a data object with its header.
+        where = encode(0x54, offset.to_bytes(3, "big"))
+        command = Command(0, 0xB1, 0, 0, where, le, step)
+        data = _content((yield from channel.exchange(command)), doing)
+        data = parse_one(data, 0x53).value
+    if not 0 < len(data) <= le:
+        raise ChipMalformed(doing, f"{len(data)} bytes")
+    return data
+
+
+def _content(response: Response, doing: str) -> bytes:
+    if not response.ok and response.sw != _END_OF_FILE:
+        raise ChipRefused(response.sw, doing)
+    return response.data

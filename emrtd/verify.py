@@ -1,0 +1,151 @@
+"""The verdict on a chip: everything that can be known from one evidence, in one value.
+
+Puts passive authentication and the chip's own proofs together, and lists every reason that holds.
+It decides nothing about a person or a policy, and never raises for what a chip did.
+
+Spec: [9303-11], the inspection procedure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from emrtd.authenticity import Check, Judgement, VerifiedHolder, judge, prove_chip
+from emrtd.errors import ChipLied, ChipMalformed, Fault
+from emrtd.passive_auth import (
+    ConsistentGroups,
+    Examination,
+    Unasked,
+    VerifiedGroups,
+    examine,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from emrtd.evidence import Evidence
+    from emrtd.trust import TrustStore
+
+_Fault: TypeAlias = ChipLied | ChipMalformed
+
+__all__ = ["Check", "Checks", "ChipOutcome", "Findings", "verify"]
+
+
+class ChipOutcome(StrEnum):
+    """What a chip is, as far as it can be known."""
+
+    GENUINE = "genuine"
+    """Signed by a trusted issuer, and the chip holds the keys that were signed."""
+    MAY_BE_COPY = "may_be_copy"
+    """Signed by a trusted issuer; no key is announced, so any chip may hold these files."""
+    ISSUER_UNKNOWN = "issuer_unknown"
+    """All holds, but nobody that is trusted stands behind it: anyone can make such a chip."""
+    NOT_GENUINE = "not_genuine"
+    """The data or the chip is not what it says."""
+    UNREADABLE = "unreadable"
+    """It cannot be known: something cannot be parsed, or was never asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """How each check ended: passive, active and chip authentication, PACE-CAM, terminal auth.
+
+    Each is about what was read and asked: `pa` may have passed though DG1 was not reached, and `aa`
+    and `ca` say what the chip proved beside its files, even where `pa` failed.
+    """
+
+    pa: Check
+    aa: Check
+    ca: Check
+    cam: Check = Check.ABSENT
+    ta: Check = Check.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The verdict.
+
+    Attributes:
+        outcome: what the chip is.
+        reasons: every fault that was found, the deciding one first; of a genuine chip, and of one
+            that may be a copy, none.
+        checks: how each check ended.
+        groups: the signed files, if passive authentication held.
+        holder: only of a genuine chip.
+    """
+
+    outcome: ChipOutcome
+    reasons: tuple[Fault, ...]
+    checks: Checks
+    groups: VerifiedGroups | ConsistentGroups | None
+    holder: VerifiedHolder | None
+
+
+def verify(evidence: Evidence, trust: TrustStore, *, at: datetime) -> Findings:
+    """Return what an evidence is worth.
+
+    Args:
+        evidence: what was read, and what the chip did.
+        trust: who is trusted.
+        at: the instant that certificates are judged at, aware.
+
+    Raises:
+        ValueError: `at` is naive. Nothing else, whatever the chip did.
+    """
+    try:
+        examination = examine(evidence, trust, at=at)
+    except ChipMalformed as fault:
+        checks = Checks(pa=Check.FAILED, aa=Check.ABSENT, ca=Check.ABSENT)
+        return Findings(ChipOutcome.UNREADABLE, (fault.fault,), checks, None, None)
+    judgement = judge(evidence, examination.intact)
+    faults = _deciding_first((*examination.faults, *judgement.faults))
+    groups = None if isinstance(examination.result, ChipLied) else examination.result
+    holder: VerifiedHolder | None = None
+    if isinstance(groups, VerifiedGroups) and not faults:
+        proved = prove_chip(evidence, groups)
+        holder = proved if isinstance(proved, VerifiedHolder) else None
+    reasons = [fault.fault for fault in faults]
+    if examination.issuer_unknown:
+        reasons.append(Fault.ISSUER_UNKNOWN)
+    return Findings(
+        _outcome(faults, groups, holder),
+        tuple(dict.fromkeys(reasons)),
+        _checks(examination, judgement),
+        groups,
+        holder,
+    )
+
+
+def _deciding_first(faults: tuple[_Fault, ...]) -> tuple[_Fault, ...]:
+    """Return lies before what cannot be parsed; what was never asked for only if it is all."""
+    asked = [fault for fault in faults if not isinstance(fault, Unasked)]
+    return tuple(sorted(asked, key=lambda fault: isinstance(fault, ChipMalformed))) or faults
+
+
+def _outcome(
+    faults: tuple[_Fault, ...],
+    groups: VerifiedGroups | ConsistentGroups | None,
+    holder: VerifiedHolder | None,
+) -> ChipOutcome:
+    if faults:
+        unknown = isinstance(faults[0], Unasked | ChipMalformed)
+        return ChipOutcome.UNREADABLE if unknown else ChipOutcome.NOT_GENUINE
+    if isinstance(groups, ConsistentGroups):
+        return ChipOutcome.ISSUER_UNKNOWN
+    return ChipOutcome.MAY_BE_COPY if holder is None else ChipOutcome.GENUINE
+
+
+def _checks(examination: Examination, judgement: Judgement) -> Checks:
+    if any(not isinstance(fault, Unasked) for fault in examination.faults):
+        pa = Check.FAILED
+    else:
+        pa = Check.UNKNOWN_ISSUER if examination.issuer_unknown else Check.PASSED
+    # A key that is announced in a file that was withheld or changed was not proved.
+    lost = examination.advertised - examination.intact.keys()
+    return Checks(
+        pa=pa,
+        aa=Check.FAILED if "DG15" in lost else judgement.active_auth,
+        ca=Check.FAILED if "DG14" in lost else judgement.chip_auth,
+    )
