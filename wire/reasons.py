@@ -1,7 +1,7 @@
 """The closed list of outcomes and reasons: the one place where a new one is added first.
 
-Kiosk, fleet and every `--json` speak these codes. Words for people are made from them in the kiosk's
-catalogues; a test asks for words in each language for every reason.
+Kiosk, fleet and every `--json` speak these codes. Words for people are made from them in the
+kiosk's catalogues; a test asks for words in each language for every reason.
 """
 
 from __future__ import annotations
