@@ -1,0 +1,354 @@
+"""The queue's file: SQLite in WAL mode, every commit on the disk before it is believed.
+
+Knows the file, its quota, its transactions and what helps when the disk is full. Does not know
+keys: it sees sealed groups and heads, never a record. Not for several threads at once; the Outbox
+holds a lock around it. Whatever SQLite says but "full" or "busy" closes the file for good: after a
+failed sync nobody knows what the disk holds, so it is opened again, never retried and trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+
+from kiosk.outbox.errors import QueueFailed, QueueFull
+from kiosk.outbox.schema import migrate
+from wire.group import MAX_RECORDS, SealedGroup
+from wire.record import LANES, Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+DEFAULT_QUOTA_BYTES: Final = 256 * 1024 * 1024
+MIN_QUOTA_BYTES: Final = 256 * 1024
+RESERVE_BYTES: Final = 512 * 1024
+"""Of a file beside the database, given back to the disk when a full one would stop the draining."""
+
+_WAL_PAGES: Final = 100
+_BUSY_TIMEOUT_S: Final = 5.0
+_PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    f"wal_autocheckpoint = {_WAL_PAGES}",
+    "journal_size_limit = 1048576",
+    "cell_size_check = ON",
+    "trusted_schema = OFF",
+    "temp_store = MEMORY",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose queue a file is.
+
+    Attributes:
+        device: the station's id.
+        epoch: 16 random bytes, made with the file.
+        station_key: SubjectPublicKeyInfo of the key that signs its groups.
+    """
+
+    device: str
+    epoch: bytes
+    station_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """Where a lane stands.
+
+    Attributes:
+        lane: which.
+        next_seq: the next record's number.
+        acked_seq: the last number that the fleet holds without a gap.
+        chain_head: after the last group.
+    """
+
+    lane: Lane
+    next_seq: int
+    acked_seq: int
+    chain_head: bytes = field(repr=False)
+
+    @property
+    def waiting(self) -> int:
+        """Records that the fleet hasn't acknowledged."""
+        return self.next_seq - 1 - self.acked_seq
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What a new file begins with: its owner and the head before each lane's first group."""
+
+    owner: Owner
+    heads: dict[Lane, bytes] = field(repr=False)
+
+
+class Store:
+    """One open file. Made by `open` alone."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self._reserve = path.with_name(path.name + ".reserve")
+
+    @classmethod
+    def open(
+        cls, path: Path, *, quota_bytes: int | None = None, birth: Callable[[], Birth] | None = None
+    ) -> Store:
+        """Open the file, or make it.
+
+        Args:
+            path: the database; its folder exists.
+            quota_bytes: the database never grows beyond; at least MIN_QUOTA_BYTES. None is what it
+                was when a station last opened it.
+            birth: what a new file begins with; None opens an existing file only.
+
+        Raises:
+            QueueFull: no room to make it.
+            QueueFailed: there is none, or it can't be used.
+        """
+        if quota_bytes is not None and quota_bytes < MIN_QUOTA_BYTES:
+            raise QueueFailed(f"a quota below {MIN_QUOTA_BYTES} bytes")
+        try:
+            os.close(os.open(path, os.O_RDWR | (os.O_CREAT if birth else 0), 0o600))
+            db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=_BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise QueueFailed("the queue can't be opened") from error
+        store = cls(db, path)
+        try:
+            store._set_up(quota_bytes, birth)
+        except BaseException:
+            db.close()
+            raise
+        return store
+
+    def _set_up(self, quota_bytes: int | None, birth: Callable[[], Birth] | None) -> None:
+        with self._judged():
+            for pragma in _PRAGMAS:
+                self._db.execute(f"PRAGMA {pragma}").fetchall()
+        with self.transaction() as db:
+            migrate(db)
+            if db.execute("SELECT count(*) FROM meta").fetchone() == (0,):
+                if birth is None:
+                    raise QueueFailed("the queue was never begun")
+                _begin(db, birth())
+            if quota_bytes is not None:
+                db.execute(
+                    "UPDATE meta SET quota_bytes = ?1 WHERE quota_bytes != ?1", (quota_bytes,)
+                )
+        pages = self.quota_bytes() // self._pragma("page_size")
+        with self._judged():
+            self._db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+        if birth is not None:
+            self.fill_reserve()
+
+    def _pragma(self, name: str) -> int:
+        with self._judged():
+            (value,) = self._db.execute(f"PRAGMA {name}").fetchone()
+        return cast("int", value)
+
+    def close(self) -> None:
+        """Close the file. It may be closed again."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run statements and commit them: on the disk when this returns, or not at all.
+
+        Raises:
+            QueueFull: the quota or the disk is used up; nothing changed.
+            QueueFailed: the file can't be used.
+        """
+        with self._judged():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _judged(self) -> Iterator[None]:
+        """Turn what SQLite says into what the caller can do about it."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+            if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
+                self._db.close()
+            elif self._db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+            if code == sqlite3.SQLITE_FULL:
+                raise QueueFull("the queue's quota or the disk is used up") from error
+            raise QueueFailed(f"the queue can't be used (SQLite says {code})") from error
+
+    def fill_reserve(self) -> None:
+        """Set disk space aside for draining, if there is any."""
+        try:
+            handle = os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(handle, 0, RESERVE_BYTES)
+            finally:
+                os.close(handle)
+        except OSError:
+            self.free_reserve()
+
+    def free_reserve(self) -> None:
+        """Give the reserve back to the disk."""
+        with contextlib.suppress(OSError):
+            self._reserve.unlink()
+
+    def owner(self) -> Owner:
+        """Return whose queue this is. Raises QueueFailed."""
+        with self._judged():
+            rows = self._db.execute("SELECT device, epoch, station_key FROM meta").fetchall()
+        if not rows:
+            raise QueueFailed("the queue has lost its owner")
+        return Owner(*rows[0])
+
+    def lanes(self) -> tuple[LaneState, ...]:
+        """Return where each lane stands, the most urgent first. Raises QueueFailed."""
+        query = "SELECT lane, next_seq, acked_seq, chain_head FROM lanes"
+        with self._judged():
+            found = {row[0]: LaneState(*row) for row in self._db.execute(query)}
+        if set(found) != set(LANES):
+            raise QueueFailed("the queue has lost a lane")
+        return tuple(found[lane] for lane in LANES)
+
+    def lane(self, lane: Lane) -> LaneState:
+        """Return where one lane stands. Raises QueueFailed."""
+        return self.lanes()[LANES.index(lane)]
+
+    def groups(self, lane: Lane, *, after_seq: int, limit: int) -> tuple[SealedGroup, ...]:
+        """Return groups that hold a record after after_seq, in order, at most limit of them.
+
+        Raises:
+            QueueFailed: the file can't be used.
+        """
+        query = """
+            SELECT lane, first, count, previous_head, head, raw FROM groups
+            WHERE lane = ? AND first > ? AND first + count - 1 > ? ORDER BY first LIMIT ?
+        """
+        with self._judged():
+            rows = self._db.execute(query, (lane, after_seq - MAX_RECORDS, after_seq, limit))
+            return tuple(_group(row) for row in rows)
+
+    def group_ending(self, lane: Lane, seq: int) -> SealedGroup | None:
+        """Return the group whose last record is seq, if it is held. Raises QueueFailed."""
+        found = self.groups(lane, after_seq=seq - 1, limit=1)
+        return found[0] if found and found[0].last == seq else None
+
+    def links(self, lane: Lane) -> tuple[tuple[int, int, bytes, bytes], ...]:
+        """Return (first, count, previous head, head) of every held group, in order."""
+        query = "SELECT first, count, previous_head, head FROM groups WHERE lane = ? ORDER BY first"
+        with self._judged():
+            return tuple(self._db.execute(query, (lane,)))
+
+    def filed_at(self, lane: Lane, *, after_seq: int) -> int | None:
+        """Return when the first group after after_seq was filed, in UTC seconds."""
+        query = "SELECT filed_at FROM groups WHERE lane = ? AND first > ? ORDER BY first LIMIT 1"
+        with self._judged():
+            row = self._db.execute(query, (lane, after_seq)).fetchone()
+        return None if row is None else cast("int", row[0])
+
+    def bytes_used(self) -> int:
+        """Return the bytes of the database's pages in use. Raises QueueFailed."""
+        pages = self._pragma("page_count") - self._pragma("freelist_count")
+        return pages * self._pragma("page_size")
+
+    def quota_bytes(self) -> int:
+        """Return the bytes the database may grow to. Raises QueueFailed."""
+        with self._judged():
+            (quota,) = self._db.execute("SELECT total(quota_bytes) FROM meta").fetchone()
+        return int(quota)
+
+    def check_pages(self) -> None:
+        """Read the whole file. Raises QueueFailed if SQLite finds it damaged."""
+        with self._judged():
+            (said,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if said != "ok":
+            raise QueueFailed("the file is damaged")
+
+
+def insert_group(
+    db: sqlite3.Connection, group: SealedGroup, types: Sequence[str], *, at: int
+) -> None:
+    """Put a group at the end of its lane, within a transaction."""
+    db.execute(
+        "INSERT INTO groups (lane, first, count, previous_head, head, filed_at, raw)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (group.lane, group.first, group.count, group.previous_head, group.head, at, group.raw),
+    )
+    db.executemany(
+        "INSERT INTO records (lane, seq, first, type) VALUES (?, ?, ?, ?)",
+        [(group.lane, group.first + n, group.first, name) for n, name in enumerate(types)],
+    )
+    db.execute(
+        "UPDATE lanes SET next_seq = ?, chain_head = ? WHERE lane = ?",
+        (group.last + 1, group.head, group.lane),
+    )
+
+
+def mark_acknowledged(db: sqlite3.Connection, lane: Lane, seq: int) -> None:
+    """Note that the fleet holds a lane up to seq, within a transaction."""
+    db.execute("UPDATE lanes SET acked_seq = ? WHERE lane = ?", (seq, lane))
+
+
+def prune(db: sqlite3.Connection, *, keep_bytes: int, filed_before: int) -> int:
+    """Delete the oldest acknowledged groups of each lane, within a transaction.
+
+    A group goes when it was filed before filed_before, or while its lane keeps more than keep_bytes
+    of acknowledged groups; always from the oldest on, so that what remains is one chain.
+
+    Returns:
+        Groups deleted.
+    """
+    deleted = 0
+    for lane, acked_seq in db.execute("SELECT lane, acked_seq FROM lanes").fetchall():
+        acked = (lane, acked_seq)
+        where = "FROM groups WHERE lane = ? AND first + count - 1 <= ?"
+        (kept,) = db.execute(f"SELECT total(length(raw)) {where}", acked).fetchone()
+        oldest = db.execute(
+            f"SELECT first, count, filed_at, length(raw) {where} ORDER BY first",
+            acked,
+        )
+        last = 0
+        for first, count, filed_at, size in oldest:
+            if kept <= keep_bytes and filed_at >= filed_before:
+                break
+            last = first + count - 1
+            kept -= size
+            deleted += 1
+        db.execute("DELETE FROM groups WHERE lane = ? AND first <= ?", (lane, last))
+        db.execute("DELETE FROM records WHERE lane = ? AND seq <= ?", (lane, last))
+    return deleted
+
+
+def _begin(db: sqlite3.Connection, birth: Birth) -> None:
+    owner = birth.owner
+    db.execute(
+        "INSERT INTO meta (id, device, epoch, station_key, quota_bytes) VALUES (1, ?, ?, ?, ?)",
+        (owner.device, owner.epoch, owner.station_key, DEFAULT_QUOTA_BYTES),
+    )
+    db.executemany(
+        "INSERT INTO lanes (lane, next_seq, acked_seq, chain_head) VALUES (?, 1, 0, ?)",
+        list(birth.heads.items()),
+    )
+
+
+def _group(row: tuple[Lane, int, int, bytes, bytes, bytes]) -> SealedGroup:
+    lane, first, count, previous_head, head, raw = row
+    return SealedGroup(
+        lane=lane, first=first, count=count, previous_head=previous_head, head=head, raw=raw
+    )
