@@ -23,7 +23,7 @@ step() { # step TITLE COMMAND... : runs it with a running clock; its output goes
 system() {
     missing=
     need() { dpkg -s "$1" >/dev/null 2>&1 || missing="$missing $1"; }
-    for package in gcc libpcsclite-dev pcscd vsmartcard-vpcd mosquitto libcairo2 fonts-noto-mono openssl; do
+    for package in gcc libpcsclite-dev pcscd vsmartcard-vpcd mosquitto libcairo2 fonts-noto-mono openssl systemd; do
         need $package
     done
     python=$(find_python) || { need python3.11; python=python3.11; }

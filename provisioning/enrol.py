@@ -1,0 +1,122 @@
+"""Make a device's home and enter the device into its fleet.
+
+Knows the files of a device home and what they hold. Does not know what a kiosk does with them. The
+keys are made here and written to files; a device with a secure element makes its own, and then
+only public halves travel.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from fleet.home import FleetHome
+from fleet.store.store import DeviceKnownError, Store
+from provisioning.certificates import Authority, new_key, private_pem
+from provisioning.fleet_home import public_der
+from provisioning.private_files import AlreadyThereError, make_folder, write_new
+from wire.topics import device_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from fleet.home import FleetConfig
+
+SIMULATED_SCHEMES = ("sim://", "file://")
+"""Devices that a fleet without simulators does not enrol."""
+
+TRUST_ENDINGS = (".der", ".crl")
+
+
+class EnrolmentError(Exception):
+    """The device cannot be enrolled like this; nothing was made."""
+
+
+def enrol(
+    fleet: FleetHome,
+    home: Path,
+    *,
+    device: str,
+    site: str,
+    card_url: str,
+    camera_url: str,
+    trust: Path,
+    now: datetime,
+) -> None:
+    """Make a device home and enrol its station key.
+
+    Args:
+        fleet: the fleet it will belong to.
+        home: a folder that does not exist yet, or is empty.
+        device: its name: 3 to 32 of a-z, 0-9 and hyphen.
+        site: the code of the place where it stands.
+        card_url: its card reader.
+        camera_url: its camera.
+        trust: a folder with the issuers' certificates (*.der) and revocation lists (*.crl).
+        now: when its certificate begins.
+
+    Raises:
+        EnrolmentError: the device is enrolled already, trusts nobody, or simulates in a fleet that
+            takes no simulators.
+        AlreadyThereError: there is something in the folder.
+        BadAuthorityError, HomeUnusableError, StoreError: the fleet home cannot be used.
+        wire.errors.Malformed: not a device id.
+    """
+    config = fleet.config()
+    device_id(device)
+    if not config.simulators_allowed:
+        for url in (card_url, camera_url):
+            if url.startswith(SIMULATED_SCHEMES):
+                raise EnrolmentError(f"this fleet takes no simulators: {url}")
+    trusted = sorted(path for path in trust.iterdir() if path.suffix in TRUST_ENDINGS)
+    if not any(path.suffix == ".der" for path in trusted):
+        raise EnrolmentError(f"{trust} has no certificate (*.der)")
+    if home.exists() and any(home.iterdir()):
+        raise AlreadyThereError(f"{home} is not empty")
+    authority = Authority.load(
+        (fleet.authority / "ca.cert.pem").read_bytes(),
+        (fleet.authority / "ca.key.pem").read_bytes(),
+    )
+    station = new_key()
+    with Store.open(fleet.database) as store:
+        try:
+            store.enrol(
+                device,
+                site=site,
+                station_key=public_der(station),
+                simulators_allowed=config.simulators_allowed,
+                at=now,
+            )
+        except DeviceKnownError as error:
+            raise EnrolmentError(str(error)) from error
+    make_folder(home)
+    keys = make_folder(home / "keys")
+    write_new(keys / "station.key.pem", private_pem(station))
+    tls = authority.issue_client(device, now=now)
+    write_new(keys / "tls.key.pem", tls.key_pem)
+    write_new(keys / "tls.cert.pem", tls.certificate_pem)
+    write_new(keys / "broker-ca.pem", authority.certificate_pem)
+    make_folder(home / "trust")
+    for path in trusted:
+        shutil.copyfile(path, home / "trust" / path.name)
+        (home / "trust" / path.name).chmod(0o600)
+    write_new(home / "fleet.json", fleet.public_file.read_bytes())
+    described = _toml(device, site, card_url, camera_url, config)
+    write_new(home / "device.toml", described.encode())
+
+
+def _toml(device: str, site: str, card_url: str, camera_url: str, config: FleetConfig) -> str:
+    """Return device.toml. A JSON string without control characters is a TOML string too."""
+    return (
+        f"id = {json.dumps(device)}\n"
+        f"site = {json.dumps(site)}\n"
+        f"card_url = {json.dumps(card_url, ensure_ascii=False)}\n"
+        f"camera_url = {json.dumps(camera_url, ensure_ascii=False)}\n"
+        f"shards = {config.shards}\n"
+        "\n"
+        "[broker]\n"
+        f"host = {json.dumps(config.host)}\n"
+        f"port = {config.port}\n"
+    )
