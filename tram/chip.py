@@ -1,0 +1,377 @@
+"""`tram chip`: issue a test card, play it, read a card, verify what was read.
+
+Knows options and exit codes. The card is `emrtd.sim`, the reading `emrtd.inspect` over an
+`hw.card`, the verdict `emrtd.verify`.
+
+Exit codes: 0 genuine, or done; 1 another verdict; 2 usage; 3 a device or a file failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import click
+
+from emrtd.errors import ChipMalformed, EMRTDError
+from emrtd.sim import FAULTS, CardImage, Chip, Holder, UnknownFaultError, expiry, personalise
+from emrtd.sim.personalise import DEFAULT_AUTH
+
+if TYPE_CHECKING:
+    from emrtd.evidence import Evidence
+    from emrtd.keys import Password
+    from emrtd.sim.personalise import AuthMethod, Generation
+    from emrtd.trust import TrustStore
+
+VERDICT, FAILED = 1, 3
+WANTED = frozenset({"DG1", "DG2", "DG13"})
+TIMEOUT_S = 20.0
+MAX_CARD_BYTES = 1_048_577
+CURVES = ("brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1", "P-256", "P-384", "P-521")
+DAY = click.DateTime(["%Y-%m-%d"])
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group()
+def chip() -> None:
+    """Issue, play, read and verify chips.
+
+    Example: tram chip read --card pcsc://0 --can 012345 --trust trust
+    """
+
+
+@chip.command("personalise")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The card's file."
+)
+@click.option(
+    "--pki",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The test issuer's folder; made if there is none. Its trust/ serves as --trust.",
+)
+@click.option("--portrait", type=FILE, required=True, help="A picture of a face.")
+@click.option(
+    "--generation",
+    type=click.Choice(["2021", "2024", "passport"]),
+    default="2021",
+    show_default=True,
+)
+@click.option(
+    "--auth",
+    "methods",
+    default=None,
+    metavar="aa,ca|none",
+    help="How the chip proves itself.  [default: as the generation does]",
+)
+@click.option("--fingers", type=FOLDER, default=None, help="Not issued yet.")
+@click.option("--pace", type=click.Choice(["gm", "im", "cam"]), default="gm", show_default=True)
+@click.option("--curve", type=click.Choice(CURVES), default=CURVES[0], show_default=True)
+@click.option(
+    "--aes", "aes_bits", type=click.Choice(["128", "192", "256"]), default="128", show_default=True
+)
+@click.option("--aa-key", type=click.Choice(["ecdsa", "rsa"]), default="ecdsa", show_default=True)
+@click.option(
+    "--explicit-curves", is_flag=True, help="Write the curve of the chip's keys out, as states do."
+)
+@click.option(
+    "--number",
+    default=None,
+    help="Twelve digits that start with 999.  [default: made from birth and sex]",
+)
+@click.option("--name", default="Nguyễn Thị Mẫu", show_default=True)
+@click.option("--birth", type=DAY, default="1995-01-01", show_default=True)
+@click.option("--sex", type=click.Choice(["F", "M"]), default="F", show_default=True)
+@click.option("--issued", type=DAY, default=None, help="[default: a day of the generation]")
+def personalise_command(out: Path, pki: Path, portrait: Path, **given: Any) -> None:
+    """Issue a test card for a made-up person.
+
+    Example: tram chip personalise --out card.json --pki pki --portrait face.jpg
+    """
+    from tram.parts import card_press
+
+    if given["generation"] == "passport":
+        _usage("passports are not issued yet: --generation 2021 or 2024")
+    if given["fingers"]:
+        _usage("fingerprints are not issued yet: leave --fingers away")
+    if given["pace"] != "gm":
+        _usage("integrated and chip authentication mapping are not issued yet: --pace gm")
+    try:
+        card = personalise(
+            _holder(given),
+            card_press.portrait(portrait),
+            generation=cast("Generation", given["generation"]),
+            pki=card_press.issuer(pki),
+            randomness=os.urandom,
+            auth=_methods(given["methods"], given["generation"]),
+            curve=given["curve"],
+            aes_bits=int(given["aes_bits"]),
+            active_auth_key=_rsa_key() if given["aa_key"] == "rsa" else None,
+            explicit_parameters=given["explicit_curves"],
+        )
+        card_press.write_private(out, card.to_json().encode())
+    except (OSError, EMRTDError) as error:
+        _fail(error)
+    except ValueError as error:
+        _usage(str(error))
+    click.echo(f"issued {out}, trusted by {pki / card_press.TRUST_DIR}", err=True)
+
+
+def _holder(given: dict[str, Any]) -> Holder:
+    birth: date = given["birth"].date()
+    issued = date(2021, 6, 1) if given["generation"] == "2021" else date(2024, 7, 15)
+    issued = given["issued"].date() if given["issued"] else issued
+    century_and_sex = (birth.year // 100 - 19) * 2 + (given["sex"] == "F")
+    number = given["number"] or f"999{century_and_sex}{birth:%y}012345"
+    return Holder(
+        number=number, name=given["name"], birth=birth, sex=given["sex"], issued=issued,
+        expiry=expiry(birth, issued),
+    )  # fmt: skip
+
+
+def _methods(given: str | None, generation: str) -> frozenset[AuthMethod]:
+    if given is None:
+        return DEFAULT_AUTH[generation]
+    names = frozenset(given.split(",")) - {"none", ""}
+    if "cam" in names:
+        _usage("chip authentication mapping is not issued yet: --auth aa,ca")
+    if not names <= {"aa", "ca"}:
+        _usage("--auth takes aa, ca, both with a comma, or none")
+    return cast("frozenset[AuthMethod]", names)
+
+
+def _rsa_key() -> Any:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@chip.command("serve")
+@click.argument("card", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--vpcd",
+    default="127.0.0.1:35963",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="The virtual reader's address.",
+)
+@click.option("--fault", default=None, help="How it lies; 'list' names every misbehaviour.")
+@click.option(
+    "--bitrate",
+    type=click.Choice(["106", "212", "424", "848"]),
+    default=None,
+    help="Answer as slowly as at that many kbit/s.",
+)
+@click.option(
+    "--apdu-ms",
+    type=click.FloatRange(0, 10_000),
+    default=0.0,
+    help="And take that long for each command.",
+)
+def serve(
+    card: Path | None, vpcd: str, fault: str | None, bitrate: str | None, apdu_ms: float
+) -> None:
+    """Play a test card to a real reader stack, until interrupted.
+
+    Example: tram chip serve card.json --fault clone
+    """
+    if fault == "list":
+        for name, case in FAULTS.items():
+            asked = f"{name}:N" if case.takes_number else name
+            click.echo(f"{asked:22}{case.description} -> {case.expected}")
+        return
+    if card is None:
+        _usage("name a card's file")
+    host, _, port = vpcd.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        _usage("--vpcd takes HOST:PORT")
+    played = _Paced(_load(card, fault), kbit_per_s=int(bitrate or 0), apdu_ms=apdu_ms)
+    from hw.card.vpcd import play
+
+    click.echo(f"playing {card} to {vpcd}", err=True)
+    try:
+        play(played, host, int(port))
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+    except OSError as error:
+        _fail(error)
+
+
+class _Paced:
+    """A chip that takes its time: what the air and the card's processor would take."""
+
+    def __init__(self, played: Chip, *, kbit_per_s: int, apdu_ms: float) -> None:
+        self._played = played
+        self._byte_s = 8 / (kbit_per_s * 1000) if kbit_per_s else 0.0
+        self._command_s = apdu_ms / 1000
+        self.atr = played.atr
+
+    def reset(self) -> None:
+        """Reset the chip."""
+        self._played.reset()
+
+    def answer(self, command: bytes) -> bytes:
+        """Answer as late as it would."""
+        response = self._played.answer(command)
+        time.sleep(self._command_s + self._byte_s * (len(command) + len(response)))
+        return response
+
+
+def _load(card: Path, fault: str | None) -> Chip:
+    try:
+        with card.open("rb") as file:
+            image = CardImage.from_json(file.read(MAX_CARD_BYTES))
+        return Chip(image, randomness=os.urandom, fault=fault)
+    except UnknownFaultError as error:
+        _usage(f"{error}; --fault list names them")
+    except (OSError, ChipMalformed) as error:
+        _fail(error)
+
+
+@chip.command("read")
+@click.option(
+    "--card", "url", required=True, metavar="URL", help="pcsc://0, sim://card?file=CARD.json ..."
+)
+@click.option("--can", default=None, help="Six digits: the last six of the number on the card.")
+@click.option(
+    "--mrz", default=None, help="The printed zone's lines, joined, or NUMBER|YYMMDD|YYMMDD."
+)
+@click.option("--qr", default=None, help="What the code on the card says.")
+@click.option("--trust", type=FOLDER, default=None, help="Certificates of trusted issuers.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Keep the files and the evidence here.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Everything, the holder's data included.")
+def read_command(
+    url: str, trust: Path | None, out: Path | None, as_json: bool, **keys: str | None
+) -> None:
+    """Read a card and inspect it.
+
+    Example: tram chip read --card "sim://card?file=card.json" --can 012345 --trust pki/trust
+    """
+    from hw.errors import DeviceError
+    from tram.parts import chip_report
+
+    password = _password(**keys)
+    store = _trusted(trust)
+    try:
+        reading = _read(url, password)
+    except EMRTDError as error:
+        click.echo(str(error), err=True)
+        _show(chip_report.unread(error), as_json=as_json)
+    except DeviceError as error:
+        _fail(error)
+    evidence = reading.value.evidence
+    if out is not None:
+        _keep(evidence, out)
+    now = datetime.now(UTC)
+    whole = chip_report.report(evidence, store, at=now, apdus=reading.apdus, ms=reading.ms)
+    _show(whole, as_json=as_json)
+
+
+def _trusted(directory: Path | None) -> TrustStore:
+    from tram.parts import chip_report
+
+    try:
+        return chip_report.trust_store(directory)
+    except (OSError, ValueError, EMRTDError) as error:
+        _fail(error)
+
+
+def _keep(evidence: Evidence, directory: Path) -> None:
+    from tram.parts import chip_report
+
+    try:
+        chip_report.keep(evidence, directory)
+    except OSError as error:
+        _fail(error)
+
+
+def _read(url: str, password: Password) -> Any:
+    from emrtd.inspect import inspect
+    from hw.card.reading import read
+    from hw.open import open_card
+
+    port = open_card(url)
+    try:
+        port.connect(timeout_s=TIMEOUT_S)
+        dialogue = inspect(password, wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8))
+        return read(port, dialogue)
+    finally:
+        port.close()
+
+
+def _password(*, can: str | None, mrz: str | None, qr: str | None) -> Password:
+    """Return what opens the chip; exactly one of the three is given."""
+    from emrtd.keys import CAN, MRZKey
+
+    if sum(each is not None for each in (can, mrz, qr)) != 1:
+        _usage("give one of --can, --mrz and --qr")
+    try:
+        if mrz is not None:
+            parts = mrz.split("|")
+            return MRZKey(*parts) if len(parts) == 3 else MRZKey.from_mrz("".join(mrz.split()))
+        if qr is not None:
+            number = qr.partition("|")[0].strip()
+            if not (len(number) == 12 and number.isascii() and number.isdigit()):
+                _usage("the code does not begin with a personal number")
+            can = number[-6:]
+        return CAN(cast("str", can))
+    except (ValueError, EMRTDError):
+        _usage("that is no CAN and no machine-readable zone")
+
+
+@chip.command("verify")
+@click.argument("directory", type=FOLDER)
+@click.option("--trust", type=FOLDER, default=None, help="Certificates of trusted issuers.")
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    default=None,
+    help="Judge certificates at that instant (UTC).  [default: now]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Everything, the holder's data included.")
+def verify_command(directory: Path, trust: Path | None, at: datetime | None, as_json: bool) -> None:
+    """Verify again, offline, what `tram chip read --out` kept.
+
+    Example: tram chip verify kept --trust pki/trust --at 2026-06-01
+    """
+    from tram.parts import chip_report
+
+    store = _trusted(trust)
+    try:
+        evidence = chip_report.kept(directory)
+    except (OSError, EMRTDError) as error:
+        _fail(error)
+    instant = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
+    _show(chip_report.report(evidence, store, at=instant), as_json=as_json)
+
+
+def _show(whole: dict[str, Any], *, as_json: bool) -> NoReturn:
+    """Print a report, whole or without the holder, and end with its exit code."""
+    if as_json:
+        click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
+    else:
+        click.echo(whole["outcome"] + "".join(f" {reason}" for reason in whole["reasons"]))
+        for key in ("access", "checks", "files", "ms"):
+            pairs = (whole[key] or {}).items()
+            click.echo(f"{key}: " + ", ".join(f"{name} {value}" for name, value in pairs))
+        click.echo(f"apdus: {whole['apdus']}")
+    raise SystemExit(0 if whole["outcome"] == "genuine" else VERDICT)
+
+
+def _usage(message: str) -> NoReturn:
+    raise click.UsageError(message)
+
+
+def _fail(error: Exception) -> NoReturn:
+    click.echo(f"tram chip: {error}", err=True)
+    raise SystemExit(FAILED)

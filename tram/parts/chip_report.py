@@ -1,0 +1,147 @@
+"""What `tram chip` says about a chip, and the folder in which it keeps what it read.
+
+Knows the JSON that machines rely on and the files of an evidence folder. Judges nothing: the
+verdict is `emrtd.verify`'s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from emrtd.errors import ChipLied, ChipMalformed, EMRTDError
+from emrtd.evidence import MAX_EVIDENCE_BYTES, Evidence
+from emrtd.lds import dg1, dg13
+from emrtd.trust import TrustStore
+from emrtd.verify import verify
+from tram.parts.card_press import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+EVIDENCE_FILE = "evidence.cbor"
+MAX_ANCHOR_BYTES = 65_536
+MAX_ANCHORS = 4096
+_CHECKS = ("pa", "aa", "ca", "cam", "ta")
+
+
+def trust_store(directory: Path | None) -> TrustStore:
+    """Return the anchors (*.der) and revocation lists (*.crl) of a folder; None trusts nobody.
+
+    Raises:
+        ValueError: a file is too large, or there are too many.
+        OSError: the folder cannot be read.
+    """
+    if directory is None:
+        return TrustStore(())
+    return TrustStore(_contents(directory, "*.der"), _contents(directory, "*.crl"))
+
+
+def report(
+    evidence: Evidence,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    apdus: int = 0,
+    ms: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Return the whole report, personal data included.
+
+    Args:
+        evidence: what was read.
+        trust: who is trusted.
+        at: the instant that certificates are judged at, aware.
+        apdus: how many commands the reading took, 0 if it was not now.
+        ms: duration by phase.
+    """
+    findings = verify(evidence, trust, at=at)
+    return {
+        "access": _plain(evidence.access),
+        "checks": {name: getattr(findings.checks, name).value for name in _CHECKS},
+        "dg1": _content(evidence, "DG1", lambda raw: dg1.parse(raw).mrz),
+        "dg13": _content(evidence, "DG13", dg13.parse),
+        "files": {name: len(raw) for name, raw in sorted(evidence.files.items())},
+        "apdus": apdus,
+        "ms": {phase: round(spent, 1) for phase, spent in (ms or {}).items()},
+        "outcome": findings.outcome.value,
+        "reasons": [reason.value for reason in findings.reasons],
+    }
+
+
+def unread(error: EMRTDError) -> dict[str, Any]:
+    """Return the report on a chip whose reading ended in an error: it lied, or it tells nothing."""
+    return {
+        "access": None,
+        "checks": dict.fromkeys(_CHECKS, "absent"),
+        "dg1": None,
+        "dg13": None,
+        "files": {},
+        "apdus": 0,
+        "ms": {},
+        "outcome": "not_genuine" if isinstance(error, ChipLied) else "unreadable",
+        "reasons": [error.fault.value],
+    }
+
+
+def keep(evidence: Evidence, directory: Path) -> None:
+    """Write the raw files and the evidence into a folder that only its owner reads.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    for name, raw in evidence.files.items():
+        write_private(directory / f"{name}.bin", raw)
+    write_private(directory / EVIDENCE_FILE, evidence.to_cbor())
+
+
+def kept(directory: Path) -> Evidence:
+    """Return the evidence of a folder.
+
+    Raises:
+        ChipMalformed: the file holds no evidence.
+        OSError: it cannot be read.
+    """
+    with (directory / EVIDENCE_FILE).open("rb") as file:
+        return Evidence.from_cbor(file.read(MAX_EVIDENCE_BYTES + 1))
+
+
+def without_people(whole: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without what is on the card about its holder."""
+    return {key: value for key, value in whole.items() if key not in {"dg1", "dg13"}}
+
+
+def _contents(directory: Path, pattern: str) -> list[bytes]:
+    paths = sorted(directory.glob(pattern))
+    if len(paths) > MAX_ANCHORS or any(p.stat().st_size > MAX_ANCHOR_BYTES for p in paths):
+        raise ValueError(f"{pattern}: too many or too large")
+    return [path.read_bytes() for path in paths]
+
+
+def _content(evidence: Evidence, name: str, parse: Callable[[bytes], Any]) -> Any:
+    """Return a file's content; None if it was not read or cannot be understood."""
+    if name not in evidence.files:
+        return None
+    try:
+        return _plain(parse(evidence.files[name]))
+    except ChipMalformed:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Return a value type as JSON holds it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else value
