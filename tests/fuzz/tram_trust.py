@@ -1,0 +1,12 @@
+"""What an operator may be handed as a file of issuers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tram.trust import describe, parts_of
+
+TARGETS = {
+    "tram.trust.parts_of": (lambda raw: list(parts_of(raw)), (ValueError,)),
+    "tram.trust.describe": (lambda raw: describe(raw, at=datetime(2026, 6, 1, tzinfo=UTC)), ()),
+}

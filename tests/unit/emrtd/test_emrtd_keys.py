@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from reader_material import vector
+
+from emrtd.errors import ChipMalformed
+from emrtd.keys import CAN, KeyUse, MRZKey, SessionKeys, derive_key
+from emrtd.mrz import parse
+
+KEY_BYTES = {"AES-128": 16, "AES-192": 24, "AES-256": 32}
+PUBLISHED = vector("password_keys")
+APP_D = vector("9303_11_app_d_keys")
+ZONE = APP_D["D2"]
+
+
+def without_parity(key: bytes) -> bytes:
+    """The bits that DES uses."""
+    return bytes(byte & 0xFE for byte in key)
+
+
+@pytest.mark.parametrize("case", [c for c in PUBLISHED["K_pi"] if c["alg"] in KEY_BYTES])
+def test_password_keys_are_the_published_ones(case: dict[str, str]) -> None:
+    password = (
+        CAN("123456") if case["password"] == "123456" else MRZKey("L898902C", "690806", "940623")
+    )
+    key = derive_key(password.secret(), KeyUse.PASSWORD, key_bytes=KEY_BYTES[case["alg"]])
+    assert key.hex().upper() == case["value"]
+
+
+@pytest.mark.parametrize("case", PUBLISHED["MRZ_to_K"])
+def test_a_zone_gives_the_published_secret(case: dict[str, str]) -> None:
+    key = MRZKey.from_mrz(case["mrz_td1"])
+    assert key == MRZKey.from_mrz(parse(case["mrz_td1"]))
+    assert key.secret().hex().upper() == case["K"]
+
+
+def test_session_keys_are_those_of_icaos_example_but_for_parity() -> None:
+    for seed, encryption, mac in (
+        (ZONE["Kseed"], ZONE["KEnc"], ZONE["KMAC"]),
+        (APP_D["D3"]["KSseed"], APP_D["D3"]["KSEnc"], APP_D["D3"]["KSMAC"]),
+    ):
+        keys = SessionKeys.derive(bytes.fromhex(seed), key_bytes=16)
+        assert without_parity(keys.encryption) == without_parity(bytes.fromhex(encryption))
+        assert without_parity(keys.mac) == without_parity(bytes.fromhex(mac))
+
+
+def test_longer_keys_come_from_sha_256() -> None:
+    keys = SessionKeys.derive(b"seed", key_bytes=32)
+    assert keys.encryption == hashlib.sha256(b"seed\0\0\0\1").digest()
+    assert keys.mac == hashlib.sha256(b"seed\0\0\0\2").digest()
+    assert SessionKeys.derive(b"seed", key_bytes=24).mac == keys.mac[:24]
+
+
+def test_trailing_fillers_do_not_matter() -> None:
+    assert MRZKey("L898902C", "690806", "940623").secret() == MRZKey("L898902C<", "690806", "940623").secret()  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", ["", "12345", "1234567", "12345a", "１２３４５６", "12345\n"])
+def test_a_can_is_six_digits(digits: str) -> None:
+    with pytest.raises(ValueError, match="six digits"):
+        CAN(digits)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [("", "950101", "350101"), ("ab", "950101", "350101"), ("A" * 23, "950101", "350101"),
+     ("A", "1995", "350101"), ("A", "950101", "3501<<")],
+)  # fmt: skip
+def test_fields_that_no_zone_holds_are_refused_without_being_named(fields: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="no such field") as caught:
+        MRZKey(*fields)
+    assert "1995" not in str(caught.value)
+
+
+def test_a_zone_with_a_wrong_digit_is_no_key() -> None:
+    with pytest.raises(ChipMalformed):
+        MRZKey.from_mrz(ZONE["MRZ_TD1"].replace("690806", "690807"))
+
+
+def test_no_secret_shows() -> None:
+    shown = repr(
+        (CAN("012345"), MRZKey("195012345", "950101", "350101"), SessionKeys(b"enc", b"mac"))
+    )
+    for secret in ("012345", "950101", "350101", "enc'", "mac'"):
+        assert secret not in shown

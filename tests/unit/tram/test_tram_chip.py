@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import io
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from emrtd.sim import FAULTS, CardImage, TestPKI
+from tram.chip import chip
+from tram.parts.card_press import issuer, portrait
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+ALL = {"DG1", "DG2", "DG13", "DG14", "DG15"}
+
+
+def tram_chip(*arguments: object) -> Result:
+    return CliRunner().invoke(chip, [str(each) for each in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "face.png"
+    noise = Image.effect_noise((640, 480), 90).convert("RGB")
+    noise.save(path)
+    return path
+
+
+def issue(tmp_path: Path, picture: Path, *more: object) -> Result:
+    return tram_chip(
+        "personalise", "--out", tmp_path / "card.json", "--pki", tmp_path / "pki",
+        "--portrait", picture, *more,
+    )  # fmt: skip
+
+
+def test_a_card_is_issued_and_trust_holds_only_the_country_signer(
+    tmp_path: Path, picture: Path
+) -> None:
+    assert issue(tmp_path, picture).exit_code == 0
+    card = CardImage.from_json((tmp_path / "card.json").read_bytes())
+    assert card.generation == "2021"
+    assert card.can == "012345"
+    pki = issuer(tmp_path / "pki")
+    anchors = list((tmp_path / "pki" / "trust").iterdir())
+    assert [each.read_bytes() for each in anchors] == [pki.csca.certificate]
+    for private in (tmp_path / "card.json", tmp_path / "pki" / "pki.json"):
+        assert stat.S_IMODE(private.stat().st_mode) == 0o600
+
+
+def test_the_same_issuer_signs_the_next_card(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    before = (tmp_path / "pki" / "pki.json").read_bytes()
+    assert issue(tmp_path, picture, "--generation", "2024").exit_code == 0
+    assert (tmp_path / "pki" / "pki.json").read_bytes() == before
+    assert (
+        TestPKI.from_json(before).signer.certificate
+        in (CardImage.from_json((tmp_path / "card.json").read_bytes()).files["SOD"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--generation", "passport"), "passports are not issued yet"),
+        (("--pace", "cam"), "not issued yet"),
+        (("--fingers", "."), "not issued yet"),
+        (("--auth", "aa,cam"), "not issued yet"),
+        (("--auth", "xx"), "--auth takes"),
+        (("--number", "001195012345"), "starts with 999"),
+        (("--name", "123"), "letters"),
+        (("--issued", "1990-01-01"), "order"),
+    ],
+)
+def test_what_cannot_be_issued_is_refused_before_anything_is_written(
+    tmp_path: Path, picture: Path, options: tuple[str, ...], says: str
+) -> None:
+    done = issue(tmp_path, picture, *options)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert not (tmp_path / "card.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "generation", "files"),
+    [
+        (("--auth", "none"), "2021", {"DG1", "DG2", "DG13", "DG14"}),
+        (("--auth", "ca"), "2021", {"DG1", "DG2", "DG13", "DG14"}),
+        (("--auth", "aa,ca", "--generation", "2024"), "2024", ALL),
+        (("--aa-key", "rsa", "--aes", "256", "--curve", "P-521"), "2021", ALL),
+    ],
+)  # fmt: skip
+def test_options_reach_the_card(
+    tmp_path: Path, picture: Path, options: tuple[str, ...], generation: str, files: set[str]
+) -> None:
+    assert issue(tmp_path, picture, *options).exit_code == 0
+    card = CardImage.from_json((tmp_path / "card.json").read_bytes())
+    assert card.generation == generation
+    assert {name for name in card.files if name.startswith("DG")} == files
+
+
+@pytest.mark.parametrize("size", [(1200, 1600), (640, 480), (90, 120), (1, 1)])
+def test_any_picture_fits_a_chip(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "any.png"
+    Image.effect_noise(size, 120).save(path)
+    coded = portrait(path)
+    assert len(coded) <= 16_384
+    with Image.open(io.BytesIO(coded)) as small:
+        assert small.format == "JPEG2000"
+        assert small.mode == "RGB"
+        assert small.width <= 300
+        assert small.height <= 400
+
+
+def test_what_is_no_picture_is_a_usage_error(tmp_path: Path) -> None:
+    path = tmp_path / "face.png"
+    path.write_bytes(b"no picture")
+    done = issue(tmp_path, path)
+    assert done.exit_code in {2, 3}
+    assert done.stderr
+
+
+def test_every_fault_is_listed() -> None:
+    done = tram_chip("serve", "--fault", "list")
+    assert done.exit_code == 0
+    assert [line.split()[0].removesuffix(":N") for line in done.stdout.splitlines()] == list(FAULTS)
+
+
+def test_serve_refuses_what_it_cannot_play(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    card = tmp_path / "card.json"
+    assert tram_chip("serve").exit_code == 2
+    assert tram_chip("serve", card, "--fault", "nothing").exit_code == 2
+    assert tram_chip("serve", card, "--vpcd", "nowhere").exit_code == 2
+    assert tram_chip("serve", tmp_path / "none.json").exit_code == 3
+    card.write_text(json.dumps({"version": 1}))
+    assert tram_chip("serve", card).exit_code == 3
+
+
+@pytest.mark.parametrize("command", sorted(chip.commands))
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    assert "Example: tram chip" in tram_chip(command, "--help").stdout
