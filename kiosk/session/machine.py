@@ -1,0 +1,249 @@
+"""The session: one citizen from the card on the reader to the verdict on the screen.
+
+`step` is a reducer: state and event in, state and effects out. No clock, no chance, no I/O. These
+hold for every sequence of events (tests walk them all): a session files exactly one record; after
+`FileRecord` comes only `Forget`, after `RecordStored` only `Show`; every state but `Idle` has a
+time after which it ends by itself, and ends on `CardGone` and `Cancelled` unless its record is
+being filed. Pairs that the table does not name change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from emrtd.errors import ChipMalformed
+from emrtd.lds import dg2
+from emrtd.passive_auth import VerifiedGroups
+from kiosk.session.effects import (
+    ConfirmCard,
+    Effect,
+    FileRecord,
+    Forget,
+    MatchFace,
+    ReadChip,
+    Show,
+    WatchFaces,
+)
+from kiosk.session.events import (
+    Cancelled,
+    CardConfirmed,
+    CardGone,
+    CardSeen,
+    CardSwapped,
+    ChipFailed,
+    ChipRead,
+    DeviceFailed,
+    Dismissed,
+    Event,
+    FaceCued,
+    FaceHinted,
+    FaceJudged,
+    KeyGiven,
+    KeyRefused,
+    Progressed,
+    RecordRefused,
+    RecordStored,
+    TimerFired,
+)
+from kiosk.session.states import (
+    AskingKey,
+    ConfirmingCard,
+    Filing,
+    Idle,
+    MatchingFace,
+    ReadingChip,
+    Showing,
+    State,
+)
+from kiosk.session.verdict import Case, Verdict, bands_of, decide, decide_card
+from wire.policy import Layer
+from wire.reasons import Outcome, Reason
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from emrtd.verify import Findings
+    from kiosk.session.events import FaceMatch
+    from kiosk.session.policy import PolicyInForce
+    from kiosk.session.states import Active
+    from wire.record import RecordIdentity
+
+Step = tuple[State, tuple[Effect, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is the case at this device for every session.
+
+    Attributes:
+        policy: what decides.
+        card_simulated: whether no real reader stands behind the card.
+    """
+
+    policy: PolicyInForce
+    card_simulated: bool = False
+
+
+def timeout_s(state: State, site: Site) -> int | None:
+    """Return after how many seconds `TimerFired(state.timer)` is due; None only for `Idle`."""
+    patience = site.policy.policy.patience
+    match state:
+        case AskingKey():
+            return patience.key
+        case ReadingChip():
+            return patience.reading
+        case MatchingFace():
+            return patience.face
+        case ConfirmingCard():
+            return patience.confirming
+        case Filing():
+            return patience.filing
+        case Showing():
+            return patience.showing
+    return None
+
+
+def step(state: State, event: Event, site: Site) -> Step:
+    """Return the state after an event, and what to do, in order."""
+    if isinstance(event, TimerFired) and event.timer != state.timer:
+        return state, ()
+    match state:
+        case Idle():
+            return _when_idle(state, event, site)
+        case Filing():
+            return _when_filing(state, event)
+        case Showing():
+            return _when_showing(state, event)
+        case AskingKey() | ReadingChip() | MatchingFace() | ConfirmingCard():
+            return _when_ended(state, event) or _when_active(state, event, site)
+
+
+def _when_idle(state: Idle, event: Event, site: Site) -> Step:
+    if isinstance(event, CardSeen):
+        attempts = site.policy.policy.key_attempts
+        return AskingKey(state.timer + 1, attempts), (WatchFaces(),)
+    return state, ()
+
+
+def _when_ended(state: Active, event: Event) -> Step | None:
+    """Return how a session ends before anything was decided, None if it goes on."""
+    match event:
+        case CardGone():
+            return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.CHIP_GONE))
+        case Cancelled():
+            return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.CANCELLED))
+        case TimerFired():
+            return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.TIMEOUT))
+        case DeviceFailed(reason):
+            return _file(state, _ended(state, Outcome.INCOMPLETE, reason))
+    return None
+
+
+def _when_active(state: Active, event: Event, site: Site) -> Step:
+    match state, event:
+        case AskingKey(), KeyGiven(password):
+            reading = ReadingChip(state.timer + 1, state.attempts_left - 1)
+            return reading, (ReadChip(password),)
+        case ReadingChip(), Progressed(phase, done, total):
+            return replace(state, phase=phase, done=done, total=total), ()
+        case ReadingChip(attempts_left=0), KeyRefused():
+            return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.WRONG_PASSWORD))
+        case ReadingChip(), KeyRefused():
+            return AskingKey(state.timer + 1, state.attempts_left, refused=True), ()
+        case ReadingChip(), ChipFailed(fault, lied):
+            outcome = Outcome.REFUSED if lied else Outcome.REFERRED
+            return _file(state, _ended(state, outcome, Reason(fault.value)))
+        case ReadingChip(), ChipRead():
+            return _after_chip(state, event, site)
+        case MatchingFace(), FaceCued(cue):
+            return replace(state, cue=cue), ()
+        case MatchingFace(), FaceHinted(hint):
+            return replace(state, hint=hint), ()
+        case MatchingFace(), FaceJudged(match):
+            return _confirm(state, state.findings, state.today, match)
+        case ConfirmingCard(), CardConfirmed():
+            return _file(state, decide(_case(state, site, state.match)))
+        case ConfirmingCard(), CardSwapped():
+            return _file(state, _ended(state, Outcome.REFUSED, Reason.CARD_SWAPPED))
+    return state, ()
+
+
+def _when_filing(state: Filing, event: Event) -> Step:
+    match event:
+        case RecordStored(record):
+            return _show(state, state.verdict, record)
+        case RecordRefused(reason):
+            return _show(state, _unfiled(state.verdict, reason), None)
+        case TimerFired():
+            return _show(state, _unfiled(state.verdict, Reason.QUEUE_FAILED), None)
+    return state, ()
+
+
+def _when_showing(state: Showing, event: Event) -> Step:
+    match event:
+        case CardGone() | Dismissed() | Cancelled() | TimerFired():
+            return Idle(state.timer), ()
+    return state, ()
+
+
+def _after_chip(state: ReadingChip, read: ChipRead, site: Site) -> Step:
+    case = Case(read.findings, read.today, None, site.policy, site.card_simulated)
+    decided = decide_card(case)
+    if decided is not None:
+        return _file(state, decided)
+    layers = site.policy.policy.layers
+    if Layer.FACE not in layers and Layer.LIVE not in layers:
+        return _confirm(state, read.findings, read.today, None)
+    portrait = _portrait(read)
+    if portrait is None:
+        bands = bands_of(read.findings, None)
+        verdict = Verdict(Outcome.REFERRED, (Reason.NO_PORTRAIT,), bands, "no_portrait")
+        return _file(state, verdict)
+    matching = MatchingFace(state.timer + 1, read.findings, read.today)
+    return matching, (MatchFace(portrait, site.policy.policy.face_fmr),)
+
+
+def _portrait(read: ChipRead) -> bytes | None:
+    """Return the first coded image of verified data, None if there is none."""
+    groups = read.findings.groups
+    if not isinstance(groups, VerifiedGroups) or "DG2" not in groups.files:
+        return None
+    try:
+        return dg2.parse(groups.files["DG2"]).faces[0].data
+    except ChipMalformed:
+        return None
+
+
+def _confirm(state: Active, findings: Findings, today: date, match: FaceMatch | None) -> Step:
+    return ConfirmingCard(state.timer + 1, findings, today, match), (ConfirmCard(),)
+
+
+def _case(state: ConfirmingCard, site: Site, match: FaceMatch | None) -> Case:
+    return Case(state.findings, state.today, match, site.policy, site.card_simulated)
+
+
+def _file(state: Active, verdict: Verdict) -> Step:
+    return Filing(state.timer + 1, verdict), (FileRecord(verdict), Forget())
+
+
+def _show(state: Filing, verdict: Verdict, record: RecordIdentity | None) -> Step:
+    return Showing(state.timer + 1, verdict, record), (Show(verdict, record),)
+
+
+def _ended(state: Active, outcome: Outcome, reason: Reason) -> Verdict:
+    """Return a verdict on a session that ended early, with the evidence that there is."""
+    match state:
+        case MatchingFace():
+            return Verdict(outcome, (reason,), bands_of(state.findings, None))
+        case ConfirmingCard():
+            bands = bands_of(state.findings, state.match)
+            return Verdict(outcome, (reason,), bands, match=state.match)
+    return Verdict(outcome, (reason,))
+
+
+def _unfiled(verdict: Verdict, reason: Reason) -> Verdict:
+    """Return the verdict on a session whose record is not known to be kept: nothing is accepted."""
+    accepted = verdict.outcome is Outcome.ACCEPTED
+    outcome = Outcome.INCOMPLETE if accepted else verdict.outcome
+    return replace(verdict, outcome=outcome, reasons=(reason, *verdict.reasons))
