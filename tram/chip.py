@@ -20,6 +20,7 @@ import click
 from emrtd.errors import ChipMalformed, EMRTDError
 from emrtd.sim import FAULTS, CardImage, Chip, Holder, UnknownFaultError, expiry, personalise
 from emrtd.sim.personalise import DEFAULT_AUTH
+from tram.parts.card_key import password
 
 if TYPE_CHECKING:
     from emrtd.evidence import Evidence
@@ -260,10 +261,10 @@ def read_command(
     from hw.errors import DeviceError
     from tram.parts import chip_report
 
-    password = _password(**keys)
+    opens = password(**keys)
     store = _trusted(trust)
     try:
-        reading = _read(url, password)
+        reading = _read(url, opens)
     except EMRTDError as error:
         click.echo(str(error), err=True)
         _show(chip_report.unread(error), as_json=as_json)
@@ -295,7 +296,7 @@ def _keep(evidence: Evidence, directory: Path) -> None:
         _fail(error)
 
 
-def _read(url: str, password: Password) -> Any:
+def _read(url: str, opens: Password) -> Any:
     from emrtd.inspect import inspect
     from hw.card.reading import read
     from hw.open import open_card
@@ -303,30 +304,10 @@ def _read(url: str, password: Password) -> Any:
     port = open_card(url)
     try:
         port.connect(timeout_s=TIMEOUT_S)
-        dialogue = inspect(password, wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8))
+        dialogue = inspect(opens, wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8))
         return read(port, dialogue)
     finally:
         port.close()
-
-
-def _password(*, can: str | None, mrz: str | None, qr: str | None) -> Password:
-    """Return what opens the chip; exactly one of the three is given."""
-    from emrtd.keys import CAN, MRZKey
-
-    if sum(each is not None for each in (can, mrz, qr)) != 1:
-        _usage("give one of --can, --mrz and --qr")
-    try:
-        if mrz is not None:
-            parts = mrz.split("|")
-            return MRZKey(*parts) if len(parts) == 3 else MRZKey.from_mrz("".join(mrz.split()))
-        if qr is not None:
-            number = qr.partition("|")[0].strip()
-            if not (len(number) == 12 and number.isascii() and number.isdigit()):
-                _usage("the code does not begin with a personal number")
-            can = number[-6:]
-        return CAN(cast("str", can))
-    except (ValueError, EMRTDError):
-        _usage("that is no CAN and no machine-readable zone")
 
 
 @chip.command("verify")

@@ -64,6 +64,7 @@ class Around:
         policy: the id of the policy in force.
         policy_days_left: days until it ends; negative if there is none.
         simulated: whether a simulated device takes part.
+        trouble: the device that does not work just now, DEVICE_* or QUEUE_*; None: all do.
     """
 
     online: bool = False
@@ -73,6 +74,7 @@ class Around:
     policy: str = "none"
     policy_days_left: int = -1
     simulated: bool = False
+    trouble: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,11 @@ class ViewModel:
         step: which of `STEPS`, from 1; 0 on the welcome screen.
         progress: 0 to 1 within the step; None: something is going on, nobody knows how far.
         attempts_left: how often the key may still be typed, on the key screen.
-        outcome: on the verdict screen.
+        outcome: on the verdict screen, as far as a person is told: ACCEPTED, REFERRED to the desk,
+            or INCOMPLETE. Refused, not the holder and referred are one: no accusation, and no
+            lesson for a forger.
         retry: whether the person may simply try again.
-        checks: what was checked, on the verdict screen.
+        checks: what was checked, of an accepted session only; else the desk says it.
         delivery: where the record is, on the verdict screen.
         receipt: a short word to name the record by at the desk; names nobody.
         around: what is the case around the session.
@@ -113,6 +117,13 @@ _READING: Final = {
     "chip_auth": 0.36, "active_auth": 0.42, "dg1": 0.46, "dg13": 0.5, "dg2": 0.55,
 }  # fmt: skip
 """Where in the reading each phase begins; the portrait is nearly half of it."""
+
+_TOLD: Final = {
+    Prompt.ACCEPTED: Outcome.ACCEPTED,
+    Prompt.GO_TO_DESK: Outcome.REFERRED,
+    Prompt.TRY_AGAIN: Outcome.INCOMPLETE,
+    Prompt.OUT_OF_SERVICE: Outcome.INCOMPLETE,
+}
 
 _CUES: Final = {
     FaceCue.LOOK_AHEAD: Prompt.LOOK_AHEAD,
@@ -153,7 +164,8 @@ def view_of(state: State, around: Around) -> ViewModel:
     """Return the screen of a state."""
     match state:
         case Idle():
-            return ViewModel(Screen.WELCOME, Prompt.PLACE_CARD, around)
+            prompt = Prompt.OUT_OF_SERVICE if around.trouble else Prompt.PLACE_CARD
+            return ViewModel(Screen.WELCOME, prompt, around)
         case AskingKey():
             return ViewModel(
                 Screen.KEY,
@@ -195,9 +207,9 @@ def _verdict_view(state: Showing, around: Around) -> ViewModel:
         around,
         step=STEPS,
         progress=1.0,
-        outcome=verdict.outcome,
+        outcome=_TOLD[prompt],
         retry=retry,
-        checks=check_lines(verdict),
+        checks=check_lines(verdict) if prompt is Prompt.ACCEPTED else (),
         delivery=delivery,
         receipt="" if state.record is None else receipt_word(str(state.record)),
     )
@@ -253,7 +265,7 @@ def _reading_progress(state: ReadingChip) -> float | None:
         return None
     later = [at for at in _READING.values() if at > begins]
     room = min(later, default=1.0) - begins
-    return begins + (room * state.done / state.total if state.total else 0.0)
+    return begins + (room * min(state.done / state.total, 1.0) if state.total > 0 else 0.0)
 
 
 def receipt_word(record: str) -> str:

@@ -16,6 +16,7 @@ from emrtd.evidence import MAX_EVIDENCE_BYTES, Evidence
 from emrtd.lds import dg1, dg13
 from emrtd.trust import TrustStore
 from emrtd.verify import verify
+from kiosk.bundles.trust import load_trust
 from tram.parts.card_press import write_private
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EVIDENCE_FILE = "evidence.cbor"
-MAX_ANCHOR_BYTES = 65_536
-MAX_ANCHORS = 4096
 _CHECKS = ("pa", "aa", "ca", "cam", "ta")
 
 
@@ -32,12 +31,9 @@ def trust_store(directory: Path | None) -> TrustStore:
     """Return the anchors (*.der) and revocation lists (*.crl) of a folder; None trusts nobody.
 
     Raises:
-        ValueError: a file is too large, or there are too many.
-        OSError: the folder cannot be read.
+        TrustUnusableError: it cannot be read, or breaks a bound.
     """
-    if directory is None:
-        return TrustStore(())
-    return TrustStore(_contents(directory, "*.der"), _contents(directory, "*.crl"))
+    return TrustStore(()) if directory is None else load_trust(directory, now=0).store
 
 
 def report(
@@ -113,13 +109,6 @@ def kept(directory: Path) -> Evidence:
 def without_people(whole: dict[str, Any]) -> dict[str, Any]:
     """Return a report without what is on the card about its holder."""
     return {key: value for key, value in whole.items() if key not in {"dg1", "dg13"}}
-
-
-def _contents(directory: Path, pattern: str) -> list[bytes]:
-    paths = sorted(directory.glob(pattern))
-    if len(paths) > MAX_ANCHORS or any(p.stat().st_size > MAX_ANCHOR_BYTES for p in paths):
-        raise ValueError(f"{pattern}: too many or too large")
-    return [path.read_bytes() for path in paths]
 
 
 def _content(evidence: Evidence, name: str, parse: Callable[[bytes], Any]) -> Any:

@@ -43,7 +43,7 @@ exec "$2" --foreground --config "$3"
 """
 
 
-class ReaderServiceFailed(Exception):  # noqa: N818 - names the fact
+class ReaderServiceFailed(Exception):
     """pcscd or vpcd is not installed, or the service did not start in its time."""
 
 

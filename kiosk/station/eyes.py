@@ -1,0 +1,243 @@
+"""The vision worker as the station sees it: a process of its own, used once and then gone.
+
+Knows how a worker is had (a child process, or the socket that systemd starts one behind) and turns
+its frames into session events. Imports no model and no camera. While one citizen is served the next
+worker waits, its models loaded; a worker that dies or breaks the agreement is a failed device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from kiosk.session.events import (
+    DeviceFailed,
+    Event,
+    FaceCue,
+    FaceCued,
+    FaceHinted,
+    FaceJudged,
+    FaceMatch,
+)
+from kiosk.vision.port import (
+    MAX_FRAME_BYTES,
+    MAX_PORTRAIT_BYTES,
+    Cued,
+    Direction,
+    Failed,
+    Fmr,
+    FromWorker,
+    Hinted,
+    Judged,
+    Match,
+    Ready,
+    VisionFrameError,
+    Watch,
+    decode_from_worker,
+    encode,
+)
+from kiosk.vision.spawn import spawn
+from wire.reasons import Reason
+from wire.record import FaceBand, LiveBand
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+
+log = structlog.get_logger(__name__)
+
+END_S: Final = 1.0
+SEND_S: Final = 2.0
+PLENTY: Final = 1.0
+"""How much of a state's own time the worker leaves to the station."""
+
+
+class HasWorkers(Protocol):
+    """Where workers come from."""
+
+    def begin(self) -> Worker:
+        """Have one more worker. Raises OSError."""
+        ...
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker: its socket, and its process if it is our child."""
+
+    wire: socket.socket
+    process: subprocess.Popen[bytes] | None = None
+
+    def end(self) -> None:
+        """Hang up; a child that does not end at once is killed."""
+        with contextlib.suppress(OSError):
+            self.wire.shutdown(socket.SHUT_RDWR)
+        self.wire.close()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(END_S)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildWorkers:
+    """Workers that are children of this process: for a demo, a test, a single machine."""
+
+    camera_url: str
+    models: Path
+
+    def begin(self) -> Worker:
+        """Start a child. Raises OSError."""
+        process, wire = spawn(self.camera_url, self.models)
+        return Worker(wire, process)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketWorkers:
+    """Workers that systemd starts, one for each connection."""
+
+    path: Path
+
+    def begin(self) -> Worker:
+        """Connect. Raises OSError."""
+        wire = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            wire.connect(str(self.path))
+        except OSError:
+            wire.close()
+            raise
+        return Worker(wire)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one worker told beside events: which models it runs, and how long things took."""
+
+    models: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
+    ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Eyes:
+    """Serves one citizen after the other; belongs to one asyncio loop."""
+
+    def __init__(
+        self,
+        workers: HasWorkers,
+        tell: Callable[[Event], None],
+        spawn_task: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+    ) -> None:
+        """Take what is needed; nothing is started yet.
+
+        Args:
+            workers: where workers come from.
+            tell: takes session events, on the loop's thread.
+            spawn_task: makes a task of the group that this loop runs.
+        """
+        self._workers = workers
+        self._tell = tell
+        self._spawn_task = spawn_task
+        self._waiting: Worker | None = None
+        self._worker: Worker | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self.seen = Seen()
+
+    def prepare(self) -> None:
+        """Have the next worker start now, so that it is there when a citizen comes."""
+        if self._waiting is None:
+            try:
+                self._waiting = self._workers.begin()
+            except OSError as error:
+                log.warning("vision_worker_missing", code=error.errno)
+
+    async def watch(self) -> None:
+        """Let a worker open its camera and look."""
+        self.prepare()
+        worker, self._waiting = self._waiting, None
+        if worker is None:
+            return
+        self._worker, self.seen = worker, Seen()
+        worker.wire.setblocking(False)  # noqa: FBT003 - the library's own signature
+        self._listening = self._spawn_task(self._listen(worker))
+        await self._send(worker, Watch())
+
+    async def match(self, portrait: bytes, *, fmr: Fmr, turn: Direction, seconds: float) -> None:
+        """Ask for the one comparison; the worker's last word comes as an event."""
+        worker = self._worker
+        if worker is None or self._listening is None or self._listening.done():
+            self._tell(DeviceFailed(Reason.DEVICE_MISSING))
+        elif len(portrait) > MAX_PORTRAIT_BYTES:
+            self._tell(FaceJudged(FaceMatch(reasons=(Reason.QUALITY_PORTRAIT,))))
+        else:
+            await self._send(worker, Match(portrait=portrait, fmr=fmr, turn=turn, seconds=seconds))
+
+    async def forget(self) -> None:
+        """End the worker; with its process go pixels and embeddings."""
+        listening, self._listening = self._listening, None
+        worker, self._worker = self._worker, None
+        if listening is not None:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+        if worker is not None:
+            await asyncio.to_thread(worker.end)
+
+    async def close(self) -> None:
+        """End every worker."""
+        await self.forget()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            await asyncio.to_thread(waiting.end)
+
+    async def _send(self, worker: Worker, frame: Watch | Match) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(SEND_S):
+                await loop.sock_sendall(worker.wire, encode(frame))
+        except (OSError, TimeoutError):
+            self._tell(DeviceFailed(Reason.DEVICE_FAILED))
+
+    async def _listen(self, worker: Worker) -> None:
+        """Turn frames into events until the last one, or until the worker is gone."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                raw = await loop.sock_recv(worker.wire, MAX_FRAME_BYTES + 1)
+                frame = decode_from_worker(raw)
+            except (OSError, VisionFrameError) as error:
+                log.warning("vision_worker_lost", error=type(error).__name__)
+                self._tell(DeviceFailed(Reason.DEVICE_FAILED))
+                return
+            if isinstance(frame, Ready):
+                self.seen.models, self.seen.simulated = frame.models, frame.simulated
+                continue
+            self._tell(self._event(frame))
+            if isinstance(frame, Judged | Failed):
+                return
+
+    def _event(self, frame: FromWorker) -> Event:
+        match frame:
+            case Cued(cue):
+                return FaceCued(FaceCue(cue))
+            case Hinted(hint):
+                return FaceHinted(None if hint is None else Reason(hint))
+            case Judged():
+                self.seen.ms = frame.ms
+                return FaceJudged(
+                    FaceMatch(
+                        band=FaceBand(frame.band),
+                        live=LiveBand(frame.live),
+                        frames=frame.frames,
+                        reasons=tuple(map(Reason, frame.reasons)),
+                        simulated=self.seen.simulated,
+                        models=self.seen.models,
+                    )
+                )
+            case Failed(reason):
+                return DeviceFailed(Reason(reason))
+            case Ready():  # told by `_listen`
+                return FaceHinted(None)

@@ -1,0 +1,251 @@
+"""The station's end of the line to the link: gives sealed groups, takes receipts.
+
+Knows one AF_UNIX SOCK_SEQPACKET socket and the frames of `wire.handover`. The link is not believed:
+a receipt counts only with its shard's signature and this queue's own history, and the link sees
+nothing that is not sealed. One link at a time; a newer connection replaces the older. Whatever the
+link does, the queue keeps what no receipt covers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from kiosk.outbox import Acknowledgement, OutboxError, ReceiptRefused
+from wire import handover
+from wire.errors import HandoverError, WireError
+from wire.receipt import verify_receipt
+from wire.record import LANES, Lane
+from wire.topics import shard_of
+from wire.versions import HANDOVER_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from kiosk.outbox import Outbox
+    from wire.receipt import VerifiedReceipt
+
+log = structlog.get_logger(__name__)
+
+WINDOW: Final = 8
+"""Groups of one lane that are with the link and without a receipt."""
+SEND_S: Final = 5.0
+SOCKET_MODE: Final = 0o660
+
+
+@dataclass(slots=True)
+class LinkHealth:
+    """What is known of the way out.
+
+    Attributes:
+        joined: whether a link is connected to this station.
+        online: whether that link says that the broker answers.
+        receipts: how many receipts were believed.
+        refused: how many were not.
+        forked: whether the fleet holds another history of this queue: someone must look.
+    """
+
+    joined: bool = False
+    online: bool = False
+    receipts: int = 0
+    refused: int = 0
+    forked: bool = False
+
+
+@dataclass(slots=True)
+class _Given:
+    """Of one lane: what this connection was given and no receipt covers."""
+
+    last: int
+    under_way: deque[int] = field(default_factory=deque)
+
+
+class LinkServer:
+    """Listens for the link; belongs to one asyncio loop."""
+
+    def __init__(
+        self,
+        path: Path,
+        outbox: Outbox,
+        *,
+        shards: int,
+        receipt_keys: Mapping[int, bytes],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what is needed; nothing is opened yet.
+
+        Args:
+            path: where the link connects.
+            outbox: the queue.
+            shards: how many topic shards the fleet has.
+            receipt_keys: shard to the key that signs its receipts.
+            changed: called on the loop's thread when `health` or the queue's marks change.
+        """
+        self._path = path
+        self._outbox = outbox
+        self._shards = shards
+        self._keys = receipt_keys
+        self._changed = changed
+        self._more = asyncio.Event()
+        self._behind: dict[Lane, int] = {}
+        self.health = LinkHealth()
+
+    async def run(self) -> None:
+        """Listen and serve until it is cancelled.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        listener = self._listen()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._accept(listener, tasks)
+        finally:
+            listener.close()
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
+
+    def wake(self) -> None:
+        """Look again whether there is something to give: a record was filed."""
+        self._more.set()
+
+    def _listen(self) -> socket.socket:
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.setblocking(False)  # noqa: FBT003 - the library's own signature
+        before = os.umask(0o777 & ~SOCKET_MODE)
+        try:
+            listener.bind(str(self._path))
+            listener.listen(1)
+        except OSError:
+            listener.close()
+            raise
+        finally:
+            os.umask(before)
+        return listener
+
+    async def _accept(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
+        loop, serving = asyncio.get_running_loop(), None
+        while True:
+            wire, _ = await loop.sock_accept(listener)
+            if serving is not None:
+                serving.cancel()
+                await asyncio.wait([serving])
+            serving = tasks.create_task(self._serve(wire))
+
+    async def _serve(self, wire: socket.socket) -> None:
+        """Serve one link until either side hangs up."""
+        wire.setblocking(False)  # noqa: FBT003 - the library's own signature
+        log.info("link_joined", code=peer_uid(wire))
+        self.health.joined = True
+        self._changed()
+        try:
+            await self._send(wire, self._hello())
+            given = {
+                lane: _Given(
+                    self._behind.pop(
+                        lane, (await asyncio.to_thread(self._outbox.lane, lane)).acked_seq
+                    )
+                )
+                for lane in LANES
+            }
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._give(wire, given))
+                both.create_task(self._take(wire, given))
+        except* (OSError, TimeoutError, WireError, OutboxError) as errors:
+            log.info("link_left", error=type(errors.exceptions[0]).__name__)
+        finally:
+            wire.close()
+            self.health.joined = self.health.online = False
+            self._changed()
+
+    def _hello(self) -> handover.Hello:
+        return handover.Hello(
+            version=HANDOVER_VERSION,
+            device=self._outbox.device,
+            epoch=self._outbox.epoch,
+            shard=shard_of(self._outbox.device, shards=self._shards),
+        )
+
+    async def _give(self, wire: socket.socket, given: dict[Lane, _Given]) -> None:
+        """Give what is next of each lane, the urgent one first, as far as the window goes."""
+        while True:
+            self._more.clear()
+            for lane in LANES:
+                mine = given[lane]
+                room = WINDOW - len(mine.under_way)
+                if room <= 0:
+                    continue
+                groups = await asyncio.to_thread(self._outbox.unacknowledged, lane, mine.last, room)
+                for group in groups:
+                    mine.last = group.last
+                    mine.under_way.append(group.last)
+                    frame = handover.GroupOut(
+                        lane=lane, first=group.first, count=group.count, raw=group.raw
+                    )
+                    await self._send(wire, frame)
+            await self._more.wait()
+
+    async def _take(self, wire: socket.socket, given: dict[Lane, _Given]) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            raw = await loop.sock_recv(wire, handover.MAX_FRAME_BYTES + 1)
+            if not raw:
+                raise ConnectionResetError("the link hung up")
+            match handover.decode(raw):
+                case handover.ReceiptIn(raw=receipt):
+                    await self._believe(receipt, given)
+                case handover.LinkState(connected=connected):
+                    self.health.online = connected
+                    self._changed()
+                case _:
+                    raise HandoverError("frame", "not one that a link may send")
+
+    async def _believe(self, raw: bytes, given: dict[Lane, _Given]) -> None:
+        """Verify a receipt and let the queue judge it; what is not believed changes nothing."""
+        try:
+            receipt = verify_receipt(raw, self._keys)
+            meaning = await asyncio.to_thread(self._outbox.acknowledge, receipt)
+        except ReceiptRefused as error:
+            self.health.refused += 1
+            self.health.forked |= error.forked
+            log.warning("receipt_refused", why="forked" if error.forked else "foreign")
+            return
+        except WireError as error:
+            self.health.refused += 1
+            log.warning("receipt_refused", error=type(error).__name__)
+            return
+        self.health.receipts += 1
+        self._advance(receipt, meaning, given[receipt.lane])
+        self._changed()
+
+    def _advance(self, receipt: VerifiedReceipt, meaning: Acknowledgement, mine: _Given) -> None:
+        while mine.under_way and mine.under_way[0] <= receipt.high_water:
+            mine.under_way.popleft()
+        if meaning is Acknowledgement.BEHIND and not mine.under_way:
+            # A fleet restored from a backup: begin again where it stands, as far as it is kept.
+            log.warning("fleet_behind", lane=receipt.lane)
+            self._behind[receipt.lane] = receipt.high_water
+            raise ConnectionResetError("begin again at the fleet's mark")
+        self._more.set()
+
+    async def _send(self, wire: socket.socket, frame: handover.Frame) -> None:
+        async with asyncio.timeout(SEND_S):
+            await asyncio.get_running_loop().sock_sendall(wire, handover.encode(frame))
+
+
+def peer_uid(wire: socket.socket) -> int:
+    """Return the user id of who is at the other end, as the kernel knows it."""
+    raw = wire.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", raw)
+    return int(uid)

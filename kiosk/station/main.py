@@ -1,0 +1,180 @@
+"""A station made from a device home, with its queue and its line to the link, in a thread.
+
+Knows which file of a home becomes what. Does not know screens nor the command line: both drive the
+`Station` in here. Drivers are chosen by URL; no vendor's library is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from hw.open import open_card, open_key
+from kiosk.bundles.policy import load as load_policy
+from kiosk.bundles.trust import load_trust
+from kiosk.outbox import Outbox
+from kiosk.station.eyes import ChildWorkers, HasWorkers
+from kiosk.station.home import HomeUnusableError
+from kiosk.station.link_socket import LinkServer
+from kiosk.station.station import Equipment, Station, by_chance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kiosk.station.home import DeviceConfig, DeviceHome, FleetKeys
+    from kiosk.vision.port import Direction
+
+START_S: Final = 10.0
+END_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What may differ from what the home says.
+
+    Attributes:
+        models: where the model files are.
+        card_url: another reader.
+        camera_url: another camera.
+        policy: another signed policy's file; the home's policy keys must have signed it.
+        trust: another folder of issuers.
+        outbox: another queue's file.
+        link_socket: where the link connects; None: no link is served.
+        workers: where vision workers come from; None: children of this process.
+        turn: draws where a person is asked to turn the head.
+    """
+
+    models: Path
+    card_url: str | None = None
+    camera_url: str | None = None
+    policy: Path | None = None
+    trust: Path | None = None
+    outbox: Path | None = None
+    link_socket: Path | None = None
+    workers: HasWorkers | None = None
+    turn: Callable[[], Direction] = by_chance
+
+
+class Kiosk:
+    """Owns the thread, the queue and the key; a context manager around a running `Station`."""
+
+    def __init__(self, home: DeviceHome, options: Options) -> None:
+        """Read the home and open the queue.
+
+        Raises:
+            HomeUnusableError: the home is not complete.
+            TrustUnusableError: its issuers cannot be loaded.
+            DeviceError: the station's key cannot be used.
+            OutboxError: the queue cannot be used, or is another device's.
+        """
+        self._home = home
+        self._options = options
+        config, keys = home.config(), home.fleet_keys()
+        self._key = open_key(f"file://{home.station_key}")
+        self.outbox = Outbox.open(
+            options.outbox or home.outbox,
+            device=config.id,
+            signer=self._key,
+            recipients=keys.recipients,
+        )
+        self._link = self._link_server(config, keys)
+        self.station = self._station(config, keys)
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="station", daemon=True)
+        self._ready = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Run the station in its thread; return when it takes events.
+
+        Raises:
+            HomeUnusableError: it did not come up, e.g. the link's socket cannot be made.
+        """
+        self._thread.start()
+        self._ready.wait(START_S)
+        if self._failed is not None or not self._ready.is_set():
+            raise HomeUnusableError("the station did not start") from self._failed
+
+    def stop(self) -> None:
+        """End the station, then close queue and key."""
+        self.station.stop()
+        self._thread.join(END_S)
+        self.outbox.close()
+        self._key.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the station lives."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits in `start`
+            self._failed = error
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        link = None if self._link is None else asyncio.ensure_future(self._link.run())
+        try:
+            asyncio.get_running_loop().call_later(0, self._ready.set)
+            serving = asyncio.ensure_future(self.station.run())
+            await asyncio.wait(
+                {serving} if link is None else {serving, link},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            self.station.stop()
+            await serving
+        finally:
+            if link is not None:
+                link.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await link
+
+    def _link_changed(self) -> None:
+        self.station.queue_changed()
+
+    def _link_server(self, config: DeviceConfig, keys: FleetKeys) -> LinkServer | None:
+        path = self._options.link_socket
+        if path is None:
+            return None
+        return LinkServer(
+            path,
+            self.outbox,
+            shards=config.shards,
+            receipt_keys=keys.receipt_keys,
+            changed=self._link_changed,
+        )
+
+    def _station(self, config: DeviceConfig, keys: FleetKeys) -> Station:
+        home, options, link = self._home, self._options, self._link
+        card_url = options.card_url or config.card_url
+        policy_file = options.policy or home.policy
+        trust = load_trust(options.trust or home.trust, now=time.time())
+        workers = options.workers or ChildWorkers(
+            options.camera_url or config.camera_url, options.models
+        )
+        equipment = Equipment(
+            open_card=lambda: open_card(card_url),
+            workers=workers,
+            outbox=self.outbox,
+            trust=trust.store,
+            policy=lambda: load_policy(policy_file, keys.policy_keys, now=int(time.time())),
+            site=config.site,
+            procedure=config.procedure,
+            trust_days=trust.age_days,
+        )
+        if link is None:
+            return Station(equipment, turn=options.turn)
+        return Station(equipment, turn=options.turn, health=lambda: link.health, filed=link.wake)

@@ -1,0 +1,103 @@
+"""`tram kiosk`: the citizen's kiosk of a device home: station and screen in one process.
+
+Knows options, signals and exit codes. What happens stands in `kiosk.station`, what is seen in
+`kiosk.tui`.
+
+Exit codes: 0 told to end; 2 usage; 3 the home, the queue or a key cannot be used, or the station
+ended by itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from tram.parts.service import log_as_json, until_told
+
+if TYPE_CHECKING:
+    from kiosk.station.main import Kiosk
+
+FAILED = 3
+LOOK_S: Final = 1.0
+
+
+@click.command("kiosk")
+@click.option(
+    "--home",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="The device's home.",
+)
+@click.option(
+    "--models",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("build/models"),
+    show_default=True,
+    help="The model files.",
+)
+@click.option(
+    "--link-socket",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Where the link connects.  [default: link.sock in the home]",
+)
+@click.option(
+    "--vision-socket",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Where vision workers are had; without it they are children of this process.",
+)
+@click.option("--headless", is_flag=True, help="The station alone.")
+def kiosk(
+    home: Path, models: Path, link_socket: Path | None, vision_socket: Path | None, headless: bool
+) -> None:
+    """Serve citizens.
+
+    Example: tram kiosk --home build/demo/kiosk
+    """
+    from hw.errors import DeviceError
+    from kiosk.bundles.trust import TrustUnusableError
+    from kiosk.outbox import OutboxError
+    from kiosk.station.eyes import SocketWorkers
+    from kiosk.station.home import DeviceHome, HomeUnusableError
+    from kiosk.station.main import Kiosk, Options
+
+    device = DeviceHome(home)
+    options = Options(
+        models=models,
+        link_socket=link_socket or device.link_socket,
+        workers=None if vision_socket is None else SocketWorkers(vision_socket),
+    )
+    try:
+        with (home / "kiosk.log").open("a") as log:
+            log_as_json(None if headless else log)
+            with Kiosk(device, options) as running:
+                ended_well = _serve(running) if headless else _show(running)
+    except (OSError, HomeUnusableError, TrustUnusableError, DeviceError, OutboxError) as error:
+        click.echo(f"tram kiosk: {error}", err=True)
+        raise SystemExit(FAILED) from error
+    raise SystemExit(0 if ended_well else FAILED)
+
+
+def _show(running: Kiosk) -> bool:
+    """Show the citizen's screen until it is closed."""
+    from kiosk.tui.citizen.app import CitizenApp
+
+    CitizenApp(running.station).run()
+    return running.running
+
+
+def _serve(running: Kiosk) -> bool:
+    """Serve until told to end; tell systemd that we live. Return whether the station still does."""
+    from sdnotify import SystemdNotifier
+
+    stopping, systemd = until_told(), SystemdNotifier()
+    systemd.notify("READY=1")
+    while not stopping.wait(LOOK_S):
+        if not running.running:
+            return False
+        systemd.notify("WATCHDOG=1")
+    systemd.notify("STOPPING=1")
+    return True

@@ -1,0 +1,48 @@
+"""What opens a card, as it is given on a command line: a CAN, a zone, or what the code says.
+
+Knows the three forms. Whether it opens a card is between the card and `emrtd`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from emrtd.errors import EMRTDError
+from emrtd.keys import CAN, MRZKey
+
+if TYPE_CHECKING:
+    from emrtd.keys import Password
+
+PERSONAL_NUMBER_DIGITS = 12
+
+
+def password(*, can: str | None, mrz: str | None = None, qr: str | None = None) -> Password:
+    """Return what opens the card; exactly one of the three is given.
+
+    Args:
+        can: six digits; on a Vietnamese card the last six of its number.
+        mrz: the printed zone's lines, joined, or NUMBER|YYMMDD|YYMMDD.
+        qr: what the code on the card says; it begins with the personal number.
+
+    Raises:
+        click.UsageError: none or several were given, or what was given opens no card.
+    """
+    if sum(each is not None for each in (can, mrz, qr)) != 1:
+        raise click.UsageError("give one of --can, --mrz and --qr")
+    try:
+        if mrz is not None:
+            parts = mrz.split("|")
+            return MRZKey(*parts) if len(parts) == 3 else MRZKey.from_mrz("".join(mrz.split()))
+        return CAN(can if qr is None else _can_of_code(qr))  # type: ignore[arg-type] # one is given
+    except (ValueError, EMRTDError):
+        # Without its cause, which may quote what was given.
+        raise click.UsageError("that is no CAN, no machine-readable zone and no code") from None
+
+
+def _can_of_code(text: str) -> str:
+    number = text.partition("|")[0].strip()
+    if len(number) != PERSONAL_NUMBER_DIGITS or not (number.isascii() and number.isdigit()):
+        raise ValueError("the code does not begin with a personal number")
+    return number[-6:]

@@ -1,0 +1,261 @@
+"""The seven cases of the main job: how each is played, what must come out, and what came out.
+
+Knows the cases and one table of what is expected; a row is good only if outcome, reasons, delivery
+and the fleet's own row are as that table says. The station, the queue and every process are the
+kiosk's own; here is only the person who puts the card down and types its key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from fleet.store.store import Store
+from kiosk.session.prompts import Delivery
+from kiosk.station.eyes import ChildWorkers, Worker
+from kiosk.station.main import Kiosk, Options
+from kiosk.station.view import Screen
+from tram.parts.card_key import password
+from tram.parts.stage import CAN, READER_URL
+from tram.verify import attend
+from wire.record import RecordIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tram.parts.stage import Parts, Stage
+
+CARD_S: Final = 20.0
+DELIVERY_S: Final = 40.0
+LEAVING_S: Final = 10.0
+LOOK_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One citizen at the kiosk.
+
+    Attributes:
+        name: of the row of `EXPECTED` that must come out.
+        title: for people.
+        card: which card lies on the reader.
+        head: who stands before the camera.
+        fault: how the card's chip misbehaves.
+        flat: whether it is a print that is held before the camera.
+        broker_stopped: whether the broker is away until the verdict is on the screen.
+    """
+
+    name: str
+    title: str
+    card: str = "2021"
+    head: str = "holder"
+    fault: str | None = None
+    flat: bool = False
+    broker_stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must come out.
+
+    Attributes:
+        outcome: of the session.
+        reasons: all of them, the deciding one first.
+        delivery: where the record is while the verdict is on the screen, if that is told.
+    """
+
+    outcome: str
+    reasons: tuple[str, ...] = ()
+    delivery: Delivery | None = None
+
+
+CASES: Final = (
+    Case(name="holder_2021", title="the holder with a 2021 card"),
+    Case(name="holder_2024", title="the holder with a 2024 card", card="2024"),
+    Case(name="other_person", title="another person with the holder's card", head="other"),
+    Case(name="print", title="a print of the holder, turned and tilted on cue", flat=True),
+    Case(name="clone", title="a cloned chip: right files, wrong key", fault="clone"),
+    Case(name="changed_data", title="one byte of DG1 changed", fault="dg1_byte"),
+    Case(name="broker_stopped", title="the holder while the broker is away", broker_stopped=True),
+)
+
+EXPECTED: Final = {
+    "holder_2021": Expected("accepted"),
+    "holder_2024": Expected("accepted"),
+    "other_person": Expected("not_holder", ("face_not_holder",)),
+    "print": Expected("referred", ("not_live",)),
+    "clone": Expected("refused", ("chip_key_mismatch",)),
+    "changed_data": Expected("refused", ("data_hash_mismatch",)),
+    "broker_stopped": Expected("accepted", delivery=Delivery.STORED),
+}
+
+
+class CastOfCameras:
+    """Vision workers, each before another camera: one for each citizen, in order."""
+
+    def __init__(self, stage: Stage, cases: Sequence[Case], models: Path) -> None:
+        self._models = models
+        self._urls: Iterator[str] = iter(
+            [stage.camera_url(case.head, flat=case.flat) for case in cases]
+        )
+
+    def begin(self) -> Worker:
+        """Start the next citizen's worker; behind the last, the last one's again."""
+        self._url = next(self._urls, getattr(self, "_url", ""))
+        return ChildWorkers(self._url, self._models).begin()
+
+
+def play(
+    stage: Stage,
+    parts: Parts,
+    cases: Sequence[Case],
+    *,
+    models: Path,
+    policy: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Play cases at one kiosk, one after the other, and return a row for each.
+
+    Args:
+        stage: as `stage.build` made it.
+        parts: running.
+        cases: what is played.
+        models: the model files.
+        policy: another signed policy.
+        say: told which case begins.
+
+    Returns:
+        `kiosk.station.report.report` and "case", "expected", "delivery", "fleet", "ok"; "fleet" is
+        the operations part as the fleet holds it, None if it has none or several.
+    """
+    options = Options(
+        models=models,
+        card_url=READER_URL,
+        policy=policy,
+        link_socket=stage.device.link_socket,
+        workers=CastOfCameras(stage, cases, models),
+    )
+    rows = []
+    with Kiosk(stage.device, options) as kiosk:
+        for case in cases:
+            say(case.title)
+            rows.append(_play_one(case, stage, parts, kiosk))
+    for row in rows:
+        row["ok"] = _as_expected(row)
+    return rows
+
+
+def _play_one(case: Case, stage: Stage, parts: Parts, kiosk: Kiosk) -> dict[str, Any]:
+    if case.broker_stopped:
+        parts.broker.kill()
+    parts.card.insert(stage.chip(case.card, fault=case.fault))
+    try:
+        row = attend(kiosk.station, password(can=CAN), wait_s=CARD_S)
+        seen = kiosk.station.view().delivery
+    finally:
+        if case.broker_stopped:
+            parts.broker.start()
+        parts.card.remove()
+    fleet = None if row["record"] is None else _delivered(stage, row["record"])
+    _wait_until(lambda: kiosk.station.view().screen is Screen.WELCOME, LEAVING_S)
+    return {
+        "case": case.name,
+        "title": case.title,
+        "expected": msgspec.to_builtins(EXPECTED[case.name]),
+        **row,
+        "delivery": None if seen is None else seen.value,
+        "fleet": fleet,
+    }
+
+
+def _delivered(stage: Stage, record: str) -> dict[str, Any] | None:
+    """Wait for a record at the fleet, and return its operations part if it is there once."""
+    found: list[dict[str, Any]] = []
+
+    def arrived() -> bool:
+        found[:] = at_fleet(stage).get(record, [])
+        return bool(found)
+
+    _wait_until(arrived, DELIVERY_S)
+    return found[0] if len(found) == 1 else None
+
+
+def at_fleet(stage: Stage) -> dict[str, list[dict[str, Any]]]:
+    """Return what the fleet holds: record identity to every operations part stored under it."""
+    held: dict[str, list[dict[str, Any]]] = {}
+    with Store.open(stage.fleet.database) as store:
+        for lane, seq, operations in store.records():
+            name = str(RecordIdentity(lane.device, lane.epoch, lane.lane, seq))
+            held.setdefault(name, []).append(msgspec.json.decode(operations))
+    return held
+
+
+def _as_expected(row: dict[str, Any]) -> bool:
+    expected, fleet = EXPECTED[row["case"]], row["fleet"]
+    outcome, reasons = expected.outcome, list(expected.reasons)
+    return (
+        (row["outcome"], row["reasons"]) == (outcome, reasons)
+        and fleet is not None
+        and (fleet["outcome"], fleet["reasons"]) == (outcome, reasons)
+        and expected.delivery in {None, row["delivery"]}
+    )
+
+
+def once_each(stage: Stage, rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether the fleet holds every row's record exactly once, and nothing else."""
+    held = Counter({name: len(parts) for name, parts in at_fleet(stage).items()})
+    return held == Counter(row["record"] for row in rows if row["record"] is not None)
+
+
+def _wait_until(holds: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_S)
+    return True
+
+
+PHASES: Final = ("chip", "face", "filing", "whole")
+
+
+def phases(row: dict[str, Any]) -> dict[str, float]:
+    """Return milliseconds of the four parts of a session that a table has room for."""
+    ms = row["ms"]
+    named = {
+        "face": ms.get("face_whole", 0.0),
+        "filing": ms.get("filing", 0.0),
+        "whole": ms.get("whole", 0.0),
+    }
+    others = {name for name in ms if name.startswith("face_")} | named.keys()
+    return {"chip": sum(ms[name] for name in ms.keys() - others), **named}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the rows as text: case, outcome, reasons, milliseconds by phase, the fleet's row."""
+    lines = [
+        f"{'':2} {'case':46} {'outcome':11} {'reasons':19}"
+        + "".join(f"{name + ' ms':>10}" for name in PHASES)
+        + "  at the fleet"
+    ]
+    for row in rows:
+        spent = phases(row)
+        fleet = row["fleet"]
+        told = "-" if fleet is None else " ".join([fleet["outcome"], *fleet["reasons"]])
+        lines.append(
+            f"{'✓' if row['ok'] else '✗':2} {row['title']:46} {row['outcome']:11} "
+            f"{' '.join(row['reasons']) or '-':19}"
+            + "".join(f"{spent[name]:10.0f}" for name in PHASES)
+            + f"  {told}"
+            + (
+                f" ({row['delivery']} at first)"
+                if row["delivery"] == "stored" and EXPECTED[row["case"]].delivery
+                else ""
+            )
+        )
+    return "\n".join(lines)

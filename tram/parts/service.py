@@ -1,0 +1,99 @@
+"""What every long-running process of ours does: JSON lines to stderr, an orderly end on SIGTERM.
+
+Knows which keys a log line may have: a closed list of words about machines. Whatever else somebody
+logs by mistake is left out and counted, so that no line can hold a person.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
+
+KEYS = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "code",
+        "device",
+        "dropped",
+        "error",
+        "filed",
+        "groups",
+        "lane",
+        "outcome",
+        "row",
+        "session",
+        "shards",
+        "simulators",
+        "state",
+        "topics",
+        "why",
+    }
+)
+"""What a log line may have."""
+
+MAX_TEXT_CHARS = 200
+OURS = frozenset({"hw", "kiosk", "fleet", "models", "tram", "provisioning"})
+"""Whose event names are constants of our own."""
+
+
+def log_as_json(to: TextIO | None = None) -> None:
+    """Send every log event there, one JSON object a line.
+
+    Args:
+        to: a text file that stays open; None: stderr.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            only_known_keys,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=to or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_NamesOnly()]
+    root.setLevel(logging.DEBUG if os.environ.get("TRAM_LOG") == "debug" else logging.INFO)
+
+
+class _NamesOnly(logging.Handler):
+    """Libraries' and drivers' events by name alone: what they were formatted with is left out."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        name = str(record.msg).split(maxsplit=1)[0] if record.msg else ""
+        ours = record.name.split(".", 1)[0] in OURS
+        structlog.get_logger().log(
+            record.levelno, name if ours else "library_event", state=record.name
+        )
+
+
+def only_known_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep the keys that may be logged, with short plain values; count the others."""
+    kept = {
+        key: value[:MAX_TEXT_CHARS] if isinstance(value, str) else value
+        for key, value in event.items()
+        if key in KEYS and isinstance(value, str | int | float | None)
+    }
+    if left_out := len(event) - len(kept):
+        kept["left_out"] = left_out
+    return kept
+
+
+def until_told() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set. Main thread only."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping

@@ -1,0 +1,208 @@
+"""`tram verify`: one verification without a screen, by the engine that the kiosk runs.
+
+Knows options and exit codes. The station, the session and the queue are the kiosk's own; no link is
+needed, for the record waits in the queue.
+
+Exit codes: 0 accepted; 1 another outcome; 2 usage; 3 no session began, or a file failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from tram.parts.card_key import password
+
+if TYPE_CHECKING:
+    from emrtd.keys import Password
+    from kiosk.station.main import Options
+    from kiosk.station.station import Ended, Station
+    from kiosk.station.view import ViewModel
+
+VERDICT, FAILED = 1, 3
+DEMO_HOME: Final = Path("build/demo/kiosk")
+MODELS: Final = Path("build/models")
+SESSION_S: Final = 300.0
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command("verify")
+@click.option(
+    "--card", "card_url", required=True, metavar="URL", help="pcsc://0, sim://card?file=CARD.json"
+)
+@click.option(
+    "--camera",
+    "camera_url",
+    required=True,
+    metavar="URL",
+    help="picamera://, file://PICTURE, sim://camera?file=HEAD.npz",
+)
+@click.option("--finger", "finger_url", default=None, metavar="URL", help="Not matched yet.")
+@click.option("--can", default=None, help="Six digits: the last six of the number on the card.")
+@click.option("--mrz", default=None, help="The printed zone, or NUMBER|YYMMDD|YYMMDD.")
+@click.option("--qr", default=None, help="What the code on the card says.")
+@click.option("--policy", type=FILE, default=None, help="Another signed policy.")
+@click.option("--trust", type=FOLDER, default=None, help="Another folder of issuers.")
+@click.option(
+    "--outbox",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Another queue; made if there is none.",
+)
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: os.environ.get("TRAM_HOME", str(DEMO_HOME)),
+    show_default="$TRAM_HOME, else what make demo made",
+    help="The device's home.",
+)
+@click.option("--models", type=FOLDER, default=MODELS, show_default=True, help="The model files.")
+@click.option("--wait", default=20.0, show_default=True, help="Seconds to wait for a card.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: outcome, bands, no person.")
+def verify(
+    card_url: str,
+    camera_url: str,
+    finger_url: str | None,
+    can: str | None,
+    mrz: str | None,
+    qr: str | None,
+    policy: Path | None,
+    trust: Path | None,
+    outbox: Path | None,
+    home: Path,
+    models: Path,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Verify one card and its holder, and file the record.
+
+    Example: tram verify --card "sim://card?file=build/demo/cards/2021.json"
+    --camera "sim://camera?file=build/demo/heads/holder.npz" --can 012345 --json
+    """
+    from kiosk.station.main import Options
+
+    if finger_url is not None:
+        click.echo("the finger is not matched yet: no_reference", err=True)
+    options = Options(
+        models=models,
+        card_url=card_url,
+        camera_url=camera_url,
+        policy=policy,
+        trust=trust,
+        outbox=outbox,
+    )
+    row = run(home, options, password(can=can, mrz=mrz, qr=qr), wait_s=wait)
+    click.echo(json.dumps(row, indent=1) if as_json else in_words(row))
+    if row["outcome"] == "accepted":
+        raise SystemExit(0)
+    raise SystemExit(VERDICT if row["record"] is not None else FAILED)
+
+
+def run(root: Path, options: Options, opens: Password, *, wait_s: float) -> dict[str, Any]:
+    """Serve one session on a kiosk that lives as long as it, and return its report.
+
+    Raises:
+        SystemExit: the home or the queue cannot be used.
+    """
+    from hw.errors import DeviceError
+    from kiosk.outbox import OutboxError
+    from kiosk.station.home import DeviceHome, HomeUnusableError
+    from kiosk.station.main import Kiosk
+
+    try:
+        with Kiosk(DeviceHome(root), options) as kiosk:
+            return attend(kiosk.station, opens, wait_s=wait_s)
+    except (HomeUnusableError, DeviceError, OutboxError) as error:
+        click.echo(f"tram verify: {error}", err=True)
+        if root == DEMO_HOME and not root.exists():
+            click.echo("make demo makes a home, or give --home", err=True)
+        raise SystemExit(FAILED) from error
+
+
+def attend(station: Station, opens: Password, *, wait_s: float) -> dict[str, Any]:
+    """Play the person at a running station for one session, and return its report.
+
+    Args:
+        station: a running station.
+        opens: typed when the key is asked for.
+        wait_s: how long a card may take to appear.
+
+    Returns:
+        As `kiosk.station.report.report`; if no session began, incomplete with the device's reason.
+    """
+    from kiosk.station.report import report
+
+    person = _Person(station, opens)
+    deadline = time.monotonic() + wait_s
+    while not person.done.wait(0.05):
+        trouble = station.view().around.trouble
+        if not person.began and (trouble or time.monotonic() > deadline):
+            return _no_session(trouble or "timeout")
+        if time.monotonic() > deadline + SESSION_S:
+            return _no_session("timeout")
+    assert person.ended is not None  # noqa: S101 - done is set with it
+    return report(person.ended)
+
+
+class _Person:
+    """Types the card's key once, and gives up if it is refused."""
+
+    def __init__(self, station: Station, opens: Password) -> None:
+        self._station = station
+        self._opens = opens
+        self._typed = False
+        self.began = False
+        self.ended: Ended | None = None
+        self.done = threading.Event()
+        station.on_ended(self._on_ended)
+        station.subscribe(self._look)
+        self._look(station.view())
+
+    def _look(self, view: ViewModel) -> None:
+        from kiosk.session.events import Cancelled, KeyGiven
+        from kiosk.session.prompts import Prompt
+        from kiosk.station.view import Screen
+
+        if view.screen is not Screen.KEY:
+            return
+        self.began = True
+        if view.prompt is Prompt.KEY_REFUSED:
+            self._station.post(Cancelled())
+        elif not self._typed:
+            self._typed = True
+            self._station.post(KeyGiven(self._opens))
+
+    def _on_ended(self, ended: Ended) -> None:
+        self.ended = ended
+        self.done.set()
+
+
+def _no_session(reason: str) -> dict[str, Any]:
+    return {
+        "outcome": "incomplete",
+        "reasons": [str(reason)],
+        "checks": dict.fromkeys(("pa", "aa", "ca", "cam", "ta", "live"), "absent"),
+        "face": {"band": "none", "frames": 0},
+        "finger": "no_reference",
+        "record": None,
+        "row": "no_session",
+        "apdus": 0,
+        "ms": {},
+    }
+
+
+def in_words(row: dict[str, Any]) -> str:
+    """Return a report as lines of text."""
+    lines = [" ".join([row["outcome"], *row["reasons"]])]
+    lines += ["checks: " + ", ".join(f"{name} {state}" for name, state in row["checks"].items())]
+    lines += [f"face: {row['face']['band']} over {row['face']['frames']} frames"]
+    lines += [f"record: {row['record'] or 'none'}"]
+    lines += ["ms: " + ", ".join(f"{phase} {spent:.0f}" for phase, spent in row["ms"].items())]
+    return "\n".join(lines)
