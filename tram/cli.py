@@ -21,6 +21,7 @@ GROUPS = {
     "link": "The network process of a kiosk.",
     "models": "Make and check the model files.",
     "outbox": "The local queue.",
+    "policy": "Show the signed policy, explain what it decides.",
     "provision": "Make and enrol devices; sign policies.",
     "trust": "What issuers are trusted, until when.",
     "verify": "One verification, headless.",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tram.parts.card_key import password
+from tram.parts.service import log_as_json
 
 if TYPE_CHECKING:
     from emrtd.keys import Password
@@ -88,6 +89,7 @@ def verify(
     """
     from kiosk.station.main import Options
 
+    log_as_json()
     if finger_url is not None:
         click.echo("the finger is not matched yet: no_reference", err=True)
     options = Options(

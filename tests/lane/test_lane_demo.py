@@ -1,0 +1,183 @@
+"""The demo turns red when one thing is changed, and nothing that it leaves behind holds a person.
+
+One run over the real parts with one thing changed in each case: a byte of the card, the face, the
+broker, and, in a second short one, the policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from emrtd.lds import dg2
+from emrtd.sim import CardImage
+from tram.parts.mosquitto import Mosquitto
+from tram.parts.play import CASES, EXPECTED, at_fleet, once_each, play, table
+from tram.parts.service import log_as_json
+from tram.parts.stage import CAN, NUMBER, Parts, Stage, build
+from wire.cose import PrivateKeySigner
+from wire.policy import Layer, Policy, sign_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.lane
+
+ROOT = Path(__file__).parents[2]
+MODELS, PORTRAITS = ROOT / "build" / "models", ROOT / "build" / "portraits"
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "holder_2021": {"fault": "dg2_byte"},
+    "holder_2024": {"head": "other"},
+    "other_person": {"head": "holder"},
+    "print": {"flat": False},
+    "clone": {"fault": None},
+    "changed_data": {"fault": None},
+    "broker_stopped": {"broker_stopped": False},
+}
+"""One thing in each case."""
+
+BECOMES = {
+    "holder_2021": ("refused", ["data_hash_mismatch"]),
+    "holder_2024": ("not_holder", ["face_not_holder"]),
+    "other_person": ("accepted", []),
+    "print": ("accepted", []),
+    "clone": ("accepted", []),
+    "changed_data": ("accepted", []),
+    "broker_stopped": ("accepted", []),
+}
+
+PERSONAL = ("cards", "pki", "heads")
+"""What the stage makes of a person on purpose: nothing else may."""
+
+
+class Played(NamedTuple):
+    """What is left of the changed run."""
+
+    stage: Stage
+    rows: list[dict[str, Any]]
+    lenient: list[dict[str, Any]]
+
+
+def policy_without_life(stage: Stage) -> Path:
+    """Sign a policy that does not ask for a living head."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key = load_pem_private_key(stage.fleet.policy_key.read_bytes(), password=None)
+    layers = tuple(layer for layer in Layer if layer is not Layer.LIVE)
+    policy = Policy(
+        id="without-life", not_before=0, not_after=2**39, layers=layers, simulators_allowed=True
+    )
+    path = stage.root / "lenient.cose"
+    path.write_bytes(sign_policy(policy, PrivateKeySigner(key)))  # type: ignore[arg-type] # P-256
+    return path
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    stage = Stage(tmp_path_factory.mktemp("demo") / "stage")
+    cases = [replace(case, **CHANGED[case.name]) for case in CASES]
+    prints = [case for case in CASES if case.name == "print"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAM_LOG", "debug")
+        build(stage, models=MODELS, portraits=PORTRAITS, say=lambda _: None)
+        with (stage.logs / "station.log").open("a") as log:
+            log_as_json(log)
+            with Parts(stage) as parts:
+                rows = play(stage, parts, cases, models=MODELS)
+                lenient = play(
+                    stage, parts, prints, models=MODELS, policy=policy_without_life(stage)
+                )
+            yield Played(stage, rows, lenient)
+
+
+def test_every_case_has_one_expected_row() -> None:
+    assert [case.name for case in CASES] == list(EXPECTED) == list(CHANGED)
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_one_thing_changed_turns_its_row_red(played: Played, name: str) -> None:
+    (row,) = [row for row in played.rows if row["case"] == name]
+    assert (row["outcome"], row["reasons"]) == BECOMES[name]
+    assert row["ok"] is False
+    assert row["fleet"]["outcome"] == row["outcome"]
+
+
+def test_the_policy_changed_turns_the_print_red(played: Played) -> None:
+    (row,) = played.lenient
+    assert (row["outcome"], row["ok"], row["checks"]["live"]) == ("accepted", False, "failed")
+    assert row["fleet"]["versions"]["policy"] == "without-life"
+
+
+def test_the_fleet_holds_each_record_once(played: Played) -> None:
+    assert once_each(played.stage, [*played.rows, *played.lenient])
+    assert not once_each(played.stage, played.rows)
+    assert len(at_fleet(played.stage)) == len(CASES) + 1
+
+
+def test_the_table_names_each_case(played: Played) -> None:
+    text = table(played.rows)
+    assert text.count("✗") == len(CASES)
+    assert all(case.title in text for case in CASES)
+
+
+def secrets_of(stage: Stage) -> list[bytes]:
+    """Return what must be nowhere: number, CAN, zone, names, image bytes, citizen record."""
+    card = CardImage.from_json(stage.card("2021").read_bytes())
+    files = {name: bytes(raw) for name, raw in card.files.items()}
+    image = dg2.parse(files["DG2"]).faces[0].data
+    middle = len(image) // 2
+    return [
+        NUMBER.encode(),
+        CAN.encode(),
+        files["DG1"][5:40],
+        b"NGUYEN",
+        "Nguyễn".encode(),
+        "Mẫu".encode(),
+        image[middle : middle + 32],
+        files["DG13"][20:60],
+    ]
+
+
+def found_in(folder: Path, secrets: list[bytes], *, leaving_out: tuple[str, ...]) -> list[str]:
+    """Return which file holds which secret."""
+    return [
+        f"{path.relative_to(folder)}: {number}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] not in leaving_out
+        for number, secret in enumerate(secrets)
+        if secret in path.read_bytes()
+    ]
+
+
+def test_the_scan_finds_what_is_planted(played: Played, tmp_path: Path) -> None:
+    secrets = secrets_of(played.stage)
+    for number, secret in enumerate(secrets):
+        (tmp_path / f"{number}.bin").write_bytes(b"before" + secret + b"after")
+    assert len(found_in(tmp_path, secrets, leaving_out=())) >= len(secrets)
+
+
+def test_no_person_is_in_anything_that_was_written(played: Played) -> None:
+    stage = played.stage
+    written = {path.name for path in stage.root.rglob("*") if path.is_file()}
+    assert {"outbox.db", "fleet.db", "station.log", "link.log", "ingest.log"} <= written
+    assert found_in(stage.root, secrets_of(stage), leaving_out=PERSONAL) == []
+
+
+def test_the_logs_tell_of_sessions_and_nothing_of_frames(played: Played) -> None:
+    said = (played.stage.logs / "station.log").read_text()
+    assert said.count('"session_ended"') == len(CASES) + 1
+    assert "vision_judged" in said
+    assert "TensorFlow" not in said
+
+
+def test_a_broker_that_does_not_start_is_an_error_not_a_green_row(played: Played) -> None:
+    from tram.parts.mosquitto import BrokerError
+
+    nowhere = played.stage.root / "none.conf"
+    nowhere.write_text("listener 1 256.0.0.1\n")
+    with pytest.raises(BrokerError):
+        Mosquitto(nowhere, host="127.0.0.1", port=1).start()
