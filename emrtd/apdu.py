@@ -1,7 +1,7 @@
 """Command and response APDUs as values.
 
-Knows ISO 7816-4 cases 1 to 4, short and extended. Does not know how bytes reach a chip, nor what any
-command means.
+Knows ISO 7816-4 cases 1 to 4, short and extended. Does not know how bytes reach a chip, nor what
+any command means.
 
 Spec: [7816-4].
 """

@@ -10,8 +10,9 @@ authentication freshly, and that the terminal tells the truth about chip authent
 that channel's keys). Both are as good as the signature around the stored evidence.
 
 EF.CardAccess is not signed. Where DG14 repeats its PACE infos, an offer that is not repeated was
-put there by somebody else, to be chosen instead of a stronger one: that is a ChipLied, under
-CHIP_MALFORMED, because no file that is signed differs and no key was disproved.
+put there by somebody else, to be chosen instead of a stronger one, and a stronger one that is
+signed and not offered was taken away for the same end: both are a ChipLied, under CHIP_MALFORMED,
+because no file that is signed differs and no key was disproved.
 
 Spec: [9303-11] active authentication, chip authentication; [TR-03110-3].
 """
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from emrtd.evidence import ActiveAuthTranscript, Evidence
     from emrtd.lds.dg14 import DG14
     from emrtd.passive_auth import VerifiedGroups
+    from emrtd.security_infos import PACEInfo
     from emrtd.signatures import PublicKey
 
 Proof = Literal["chip_auth", "active_auth", "chip_auth+active_auth"]
@@ -108,9 +110,12 @@ def prove_chip(evidence: Evidence, groups: VerifiedGroups) -> VerifiedHolder | V
 
     Raises:
         ChipLied: CHIP_KEY_MISMATCH, as `Unasked` if the proof was never asked for; or
-            CHIP_MALFORMED if EF.CardAccess offers what is not signed.
+            CHIP_MALFORMED if EF.CardAccess offers PACE otherwise than is signed.
         ChipMalformed: DG14, DG15 or EF.CardAccess is none.
+        ValueError: the groups were made of another evidence.
     """
+    if any(evidence.files.get(name) != raw for name, raw in groups.files.items()):
+        raise ValueError("the groups are of another evidence")
     judgement = judge(evidence, groups.files)
     for fault in judgement.faults:
         raise fault
@@ -191,13 +196,20 @@ def _active_auth_by_any_digest(transcript: ActiveAuthTranscript, key: PublicKey)
 
 
 def _offers(evidence: Evidence, intact: Mapping[str, bytes]) -> Check:
-    """Return PASSED only if EF.CardAccess offers no PACE that DG14, if it names any, does not."""
+    """Return PASSED only if EF.CardAccess offers PACE as DG14, if it names any, has it signed."""
     signed = _announced(intact).pace
     if not signed or "CardAccess" not in evidence.files:
         return Check.ABSENT
-    if not card_access.parse(evidence.files["CardAccess"]).pace <= signed:
+    offered = card_access.parse(evidence.files["CardAccess"]).pace
+    if not offered <= signed:
         raise ChipLied(Fault.CHIP_MALFORMED, _DOING, "EF.CardAccess offers what is not signed")
+    if not offered or _strongest(offered) < _strongest(signed):
+        raise ChipLied(Fault.CHIP_MALFORMED, _DOING, "EF.CardAccess hides what is signed")
     return Check.PASSED
+
+
+def _strongest(offers: frozenset[PACEInfo]) -> int:
+    return max(each.aes_key_bytes or 0 for each in offers)
 
 
 def _announced(intact: Mapping[str, bytes]) -> DG14:

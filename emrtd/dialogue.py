@@ -1,8 +1,8 @@
 """A dialogue with a chip is a generator: it yields commands, receives responses, returns a value.
 
 Knows no wire, no clock and no thread: whoever drives a dialogue brings them. A transport reports a
-lost chip by raising `ChipGone` from `transmit`; it is thrown into the dialogue, so that the dialogue
-may close its keys, and then out to the caller.
+lost chip by raising `ChipGone` from `transmit`; it is thrown into the dialogue, so that the
+dialogue may close its keys, and then out to the caller.
 """
 
 from __future__ import annotations

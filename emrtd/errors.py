@@ -1,8 +1,8 @@
 """What can go wrong between a reader and a chip, by who must act.
 
 One root for the distribution. Every error names a `Fault`: a closed set whose values are the reason
-codes that programs may rely on. Messages are for engineers; words for people are made elsewhere from
-the fault. No error carries a secret, an expected MAC or a byte of personal data.
+codes that programs may rely on. Messages are for engineers; words for people are made elsewhere
+from the fault. No error carries a secret, an expected MAC or a byte of personal data.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ HEAD_BYTES = 8
 """Enough for any file's tag and length, and no more than any file has."""
 
 MAX_LONG_LE = 65_280
+_MAX_SHORT_LE = 256
 _MAX_SHORT_OFFSET = 0x7FFF
 _OBJECT_HEAD_BYTES = 4
 _END_OF_FILE = 0x6282
@@ -130,6 +131,9 @@ def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str)
         step = Step(phase, len(data), total)
         head = _OBJECT_HEAD_BYTES if len(data) > _MAX_SHORT_OFFSET else 0
         le = min(plan.max_le, total - len(data) + head)
+        if le <= _MAX_SHORT_LE:
+            # What is asked for in a short APDU must come back in one, protection included.
+            le = min(le, MAX_SHORT_DATA)
         data += yield from read_binary(name, channel, offset=len(data), le=le, step=step)
     return data[:total]
 

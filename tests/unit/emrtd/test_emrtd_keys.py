@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from reader_material import vector
+from reader_material import computed, vector
 
 from emrtd.errors import ChipMalformed
 from emrtd.keys import CAN, KeyUse, MRZKey, SessionKeys, derive_key
@@ -31,8 +31,9 @@ def test_password_keys_are_the_published_ones(case: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("case", PUBLISHED["MRZ_to_K"])
 def test_a_zone_gives_the_published_secret(case: dict[str, str]) -> None:
-    key = MRZKey.from_mrz(case["mrz_td1"])
-    assert key == MRZKey.from_mrz(parse(case["mrz_td1"]))
+    zone = computed(case["mrz_td1"])
+    key = MRZKey.from_mrz(zone)
+    assert key == MRZKey.from_mrz(parse(zone))
     assert key.secret().hex().upper() == case["K"]
 
 
@@ -54,10 +55,17 @@ def test_longer_keys_come_from_sha_256() -> None:
 
 
 def test_trailing_fillers_do_not_matter() -> None:
-    assert MRZKey("L898902C", "690806", "940623").secret() == MRZKey("L898902C<", "690806", "940623").secret()  # fmt: skip
+    without, filled = (MRZKey(number, "690806", "940623") for number in ("L898902C", "L898902C<"))
+    assert without.secret() == filled.secret()
 
 
-@pytest.mark.parametrize("digits", ["", "12345", "1234567", "12345a", "１２３４５６", "12345\n"])
+@pytest.mark.parametrize(
+    "digits",
+    [
+        "", "12345", "1234567", "12345a", "12345\n",
+        "１２３４５６",  # noqa: RUF001 - digits to str.isdigit, none to a chip
+    ],
+)  # fmt: skip
 def test_a_can_is_six_digits(digits: str) -> None:
     with pytest.raises(ValueError, match="six digits"):
         CAN(digits)
@@ -76,7 +84,7 @@ def test_fields_that_no_zone_holds_are_refused_without_being_named(fields: tuple
 
 def test_a_zone_with_a_wrong_digit_is_no_key() -> None:
     with pytest.raises(ChipMalformed):
-        MRZKey.from_mrz(ZONE["MRZ_TD1"].replace("690806", "690807"))
+        MRZKey.from_mrz(computed(ZONE["MRZ_TD1"]).replace("690806", "690807"))
 
 
 def test_no_secret_shows() -> None:

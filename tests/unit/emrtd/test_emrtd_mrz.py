@@ -6,15 +6,17 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reader_material import vector
+from reader_material import computed, vector
 
 from emrtd.errors import ChipMalformed
 from emrtd.mrz import check_digit, information, parse
 
 VIETNAMESE = "".join(vector("vn_cccd_synthetic")["MRZ_TD1"])
 APP_D = vector("9303_11_app_d_keys")["D2"]
+SMALL = computed(APP_D["MRZ_TD1"])
 PASSPORT = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<" + APP_D["MRZ_TD3_line2"]
 TODAY = date(2026, 6, 1)
+VALUES = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def td1(
@@ -48,7 +50,7 @@ def test_a_vietnamese_card_carries_nine_of_twelve_digits_and_all_twelve() -> Non
 
 
 def test_icaos_examples_are_read() -> None:
-    small, book = parse(APP_D["MRZ_TD1"]), parse(PASSPORT)
+    small, book = parse(SMALL), parse(PASSPORT)
     for zone in (small, book):
         assert zone.document_number == "L898902C"
         assert zone.information == APP_D["MRZ_information"]
@@ -65,14 +67,23 @@ def test_line_ends_do_not_matter() -> None:
     assert parse("\r\n".join(lines) + "\n") == parse(VIETNAMESE)
 
 
-@pytest.mark.parametrize("zone", [VIETNAMESE, PASSPORT, APP_D["MRZ_TD1"]])
+def test_the_composite_digit_that_icao_prints_for_its_small_card_is_wrong() -> None:
+    terms = (147, 24, 9, 56, 27, 0, 14, 36, 0, 21, 18, 9, 0, 24, 0, 42, 3, 9, 28, 0, 6, 14, 9, 6)
+    assert sum(terms) % 10 == 2
+    assert (APP_D["MRZ_TD1"][59], SMALL[59]) == ("1", "2")
+    with pytest.raises(ChipMalformed, match="zone"):
+        parse(APP_D["MRZ_TD1"])
+
+
+@pytest.mark.parametrize("zone", [VIETNAMESE, PASSPORT, SMALL])
 def test_each_changed_digit_is_noticed(zone: str) -> None:
     td3 = len(zone) == 88
     names = range(5, 44) if td3 else range(60, 90)
     # Neither the kind, the issuer, the nationality nor the sex stands under a check digit.
     unchecked = {*names, *range(5), *((54, 55, 56, 64) if td3 else (37, 45, 46, 47))}
     for at in set(range(len(zone))) - unchecked:
-        other = "1" if zone[at] != "1" else "2"
+        # One step in the alphabet: ten steps, as from L to B, are one digit to any check digit.
+        other = "1" if zone[at] == "<" else VALUES[(VALUES.index(zone[at]) + 1) % 36]
         with pytest.raises(ChipMalformed):
             parse(zone[:at] + other + zone[at + 1 :])
 

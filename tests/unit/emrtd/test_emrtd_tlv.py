@@ -16,8 +16,12 @@ TAGS = st.one_of(
         st.sampled_from([0x1F, 0x3F, 0x5F, 0x7F, 0x9F, 0xBF, 0xDF]),
         st.integers(0, 0x7F),
     ),
-    st.builds(lambda second, third: 0x7F0000 | second << 8 | third, st.integers(0x81, 0xFF), st.integers(0, 0x7F)),
-)  # fmt: skip
+    st.builds(
+        lambda second, third: 0x7F0000 | second << 8 | third,
+        st.integers(0x81, 0xFF),
+        st.integers(0, 0x7F),
+    ),
+)
 OBJECTS = st.lists(
     st.tuples(TAGS, st.one_of(st.binary(max_size=20), st.just(bytes(70_000)))), max_size=4
 )

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import contextlib
+import copy
+
+import cbor2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emrtd.errors import ChipMalformed
+from emrtd.evidence import (
+    FILE_NAMES,
+    MAX_EVIDENCE_BYTES,
+    MAX_FILE_BYTES,
+    AccessFacts,
+    ActiveAuthTranscript,
+    ChipAuthFacts,
+    Evidence,
+)
+
+ACCESS = AccessFacts("PACE-ECDH-GM-AES-CBC-CMAC-128", "CAN", downgraded=False)
+EVIDENCES = st.builds(
+    Evidence,
+    st.dictionaries(st.sampled_from(sorted(FILE_NAMES)), st.binary(max_size=40), max_size=6),
+    st.builds(
+        AccessFacts, st.text(max_size=64), st.sampled_from(["CAN", "MRZ"]), downgraded=st.booleans()
+    ),
+    st.dictionaries(st.sampled_from(sorted(FILE_NAMES)), st.integers(0, 0xFFFF), max_size=4),
+    st.one_of(
+        st.none(),
+        st.builds(
+            ChipAuthFacts, st.sampled_from(["passed", "failed"]), st.text(max_size=64),
+            st.one_of(st.none(), st.integers(0, 2**64 - 1)),
+        ),
+    ),
+    st.one_of(
+        st.none(),
+        st.builds(ActiveAuthTranscript, st.binary(max_size=64), st.binary(max_size=1024)),
+    ),
+)  # fmt: skip
+
+
+@given(EVIDENCES)
+def test_what_is_kept_is_reloaded_and_gives_the_same_bytes(evidence: Evidence) -> None:
+    raw = evidence.to_cbor()
+    assert Evidence.from_cbor(raw) == evidence
+    assert Evidence.from_cbor(raw).to_cbor() == raw
+    for end in range(len(raw)):
+        with pytest.raises(ChipMalformed):
+            Evidence.from_cbor(raw[:end])
+
+
+def test_the_stored_form_is_plain_cbor() -> None:
+    evidence = Evidence({"DG1": b"\x61\x00"}, ACCESS, {"DG3": 0x6982},
+                        ChipAuthFacts("passed", "CA", 5),
+                        ActiveAuthTranscript(b"n", b"s"))  # fmt: skip
+    assert cbor2.loads(evidence.to_cbor()) == {
+        "version": 1,
+        "files": {"DG1": b"\x61\x00"},
+        "access": ["PACE-ECDH-GM-AES-CBC-CMAC-128", "CAN", False],
+        "unreadable": {"DG3": 0x6982},
+        "chip_auth": ["passed", "CA", 5],
+        "active_auth": [b"n", b"s"],
+    }
+
+
+TREE = cbor2.loads(Evidence({"DG1": b"\x61\x00"}, ACCESS).to_cbor())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("version", 2), ("version", True), ("version", "1"), ("extra", 1),
+        ("files", []), ("files", {"DG17": b""}), ("files", {"DG1": "text"}), ("files", {1: b""}),
+        ("files", {"DG2": bytes(MAX_FILE_BYTES + 1)}), ("access", []), ("access", {}),
+        ("access", ["p", "CAN"]), ("access", ["p", "PIN", False]), ("access", [1, "CAN", False]),
+        ("access", ["p", "CAN", 0]), ("access", ["p" * 65, "CAN", False]),
+        ("access", ["p", ["CAN"], False]), ("unreadable", {"DG3": -1}),
+        ("unreadable", {"DG3": 0x10000}), ("unreadable", {"DG3": False}), ("unreadable", {"X": 1}),
+        ("chip_auth", []), ("chip_auth", ["maybe", "CA", None]),
+        ("chip_auth", ["passed", "C" * 65, 1]),
+        ("chip_auth", ["passed", "CA", 2**64]), ("chip_auth", ["passed", "CA", "1"]),
+        ("chip_auth", ["passed", None, 1]), ("active_auth", [b"n"]),
+        ("active_auth", [b"n", "s"]), ("active_auth", [bytes(65), b""]),
+        ("active_auth", [b"", bytes(1025)]), ("active_auth", [None, b""]),
+        ("version", cbor2.CBORTag(0, "2026-01-01T00:00:00Z")),
+        ("files", cbor2.CBORTag(258, [1])), ("files", cbor2.CBORTag(2, b"\1")),
+        ("unreadable", {"DG1": cbor2.CBORTag(28, [])}), ("access", [[[[[]]]]]),
+        ("version", 1.0), ("version", None),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_bounds_is_malformed(key: str, value: object) -> None:
+    with pytest.raises(ChipMalformed):
+        Evidence.from_cbor(cbor2.dumps(TREE | {key: value}, canonical=True))
+
+
+@pytest.mark.parametrize("key", sorted(TREE))
+def test_no_part_may_be_absent(key: str) -> None:
+    tree = {k: v for k, v in TREE.items() if k != key}
+    with pytest.raises(ChipMalformed):
+        Evidence.from_cbor(cbor2.dumps(tree, canonical=True))
+
+
+def test_another_encoding_of_the_same_is_malformed() -> None:
+    raw = Evidence({"DG1": b"\x61\x00"}, ACCESS).to_cbor()
+    shuffled = cbor2.dumps(dict(reversed(TREE.items())))
+    assert cbor2.loads(shuffled) == TREE
+    assert shuffled != raw
+    long = raw.replace(b"\x42\x61\x00", b"\x58\x02\x61\x00")
+    assert cbor2.loads(long) == TREE
+    indefinite = raw.replace(b"\x42\x61\x00", b"\x5f\x42\x61\x00\xff")
+    doubled = raw.replace(b"\xa6", b"\xa7", 1) + cbor2.dumps("version") + b"\1"
+    for other in (shuffled, long, indefinite, doubled, raw + b"\0", b"", b"\xa0", b"\x80", b"\x01"):
+        with pytest.raises(ChipMalformed):
+            Evidence.from_cbor(other)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x5b" + b"\xff" * 8, b"\x9b" + b"\x7f" * 8, b"\xbb" + b"\x7f" * 8, b"\x81" * 5000,
+        b"\xd8\x1c" * 3000, bytes(MAX_EVIDENCE_BYTES + 1), b"\xa1\x81\x00\x00",
+        b"\x7b" + b"\xff" * 8,
+        b"\xa1\xa0\x00", b"\xf9\x7e\x00",
+    ],
+)  # fmt: skip
+def test_what_would_exhaust_a_reader_is_malformed(raw: bytes) -> None:
+    with pytest.raises(ChipMalformed):
+        Evidence.from_cbor(raw)
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=200), st.data())
+def test_any_bytes_are_evidence_or_malformed(raw: bytes, data: st.DataObject) -> None:
+    sample = Evidence({"DG1": b"\x61\x00"}, ACCESS, {"DG3": 1}).to_cbor()
+    at = data.draw(st.integers(0, len(sample)))
+    for changed in (raw, sample[:at] + raw[:3] + sample[at + len(raw[:3]) :]):
+        with contextlib.suppress(ChipMalformed):
+            assert Evidence.from_cbor(changed).to_cbor() == changed
+
+
+def test_all_files_together_are_bounded() -> None:
+    files = {f"DG{n}": bytes(MAX_FILE_BYTES) for n in range(1, 4)}
+    Evidence(files, ACCESS)
+    with pytest.raises(ChipMalformed, match="the files"):
+        Evidence({**files, "DG4": bytes(MAX_FILE_BYTES)}, ACCESS)
+    full = {**files, "DG4": bytes(MAX_EVIDENCE_BYTES - 3 * MAX_FILE_BYTES - 8192)}
+    raw = Evidence(full, ACCESS, dict.fromkeys(FILE_NAMES, 0x6982)).to_cbor()
+    assert Evidence.from_cbor(raw).files == full
+
+
+def test_evidence_does_not_change_under_its_owner() -> None:
+    files = {"DG1": b"\x61\x00"}
+    evidence = Evidence(files, ACCESS)
+    files["DG1"] = b"forged"
+    assert evidence.files["DG1"] == b"\x61\x00"
+    for mapping in (evidence.files, evidence.unreadable):
+        with pytest.raises(TypeError):
+            mapping["DG1"] = b""  # type: ignore[index] # the point
+    assert copy.copy(evidence) == evidence
+
+
+def test_no_content_shows() -> None:
+    evidence = Evidence({"DG1": b"secret", "SOD": b""}, ACCESS,
+                        active_auth=ActiveAuthTranscript(b"secret", b"secret"))  # fmt: skip
+    assert repr(evidence) == "<Evidence {DG1: 6 bytes, SOD: 0 bytes}>"
+    assert "secret" not in repr(evidence.active_auth)

@@ -1,0 +1,248 @@
+"""Whom an operator trusts: openssl's issuers and lists, and everything that is not one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from asn1crypto import crl, x509
+from master_list import certificates_of_the_list
+from openssl_issuer import CA, DS, Identity, issued, needs_openssl, revocation_list, root
+from reader_material import testdata
+
+from emrtd import certificate as certificates
+from emrtd.errors import ChipLied, ChipMalformed, Fault
+from emrtd.trust import MAX_CRL_BYTES, TrustStore
+
+NOW = datetime.now(UTC) + timedelta(hours=1)
+"""After everything that openssl, which knows no other time, issues in this run."""
+WITHOUT_ID = "keyUsage=critical,digitalSignature\nauthorityKeyIdentifier=none\n"
+
+pytestmark = needs_openssl
+
+
+def store(*identities: Identity, crls: tuple[bytes, ...] = (), sha1: bool = False) -> TrustStore:
+    return TrustStore([each.der for each in identities], crls, allow_sha1=sha1)
+
+
+def found(trust: TrustStore, signer: Identity) -> bytes | None:
+    anchor = trust.issuer_of(certificates.parse(signer.der), at=NOW)
+    return None if anchor is None else anchor.certificate.raw
+
+
+def test_a_signer_is_issued_by_the_anchor_that_signed_it() -> None:
+    one, other = root("rsa:2048", number=1), root(name="/C=VN/O=Other/CN=CSCA")
+    assert found(store(one, other), issued(one)) == one.der
+    assert found(store(one, other), issued(other)) == other.der
+    assert found(store(other), issued(one)) is None
+    assert found(store(), issued(one)) is None
+
+
+def test_among_the_keys_of_one_name_the_one_that_signed_is_found_without_an_identifier() -> None:
+    old, new = root("rsa:2048", number=1), root("ec:prime256v1")
+    signer = issued(new, extensions=WITHOUT_ID)
+    assert certificates.parse(signer.der).issuer_key_id is None
+    assert found(store(old, new), signer) == new.der
+    assert found(store(old), signer) is None
+
+
+def test_a_signer_that_names_an_anchors_key_which_did_not_sign_it_is_a_forgery() -> None:
+    honest, forger = root("ec:prime256v1"), root("ec:prime256v1", number=8)
+    forged = x509.Certificate.load(issued(forger).der)
+    for extension in forged["tbs_certificate"]["extensions"]:
+        if extension["extn_id"].native == "authority_key_identifier":
+            identifier = certificates.parse(honest.der).key_id
+            extension["extn_value"] = x509.AuthorityKeyIdentifier({"key_identifier": identifier})
+    signer = certificates.parse(forged.dump(force=True))
+    with pytest.raises(ChipLied) as caught:
+        store(honest).issuer_of(signer, at=NOW)
+    assert caught.value.fault is Fault.SIGNATURE_INVALID
+
+
+def test_a_damaged_signer_is_a_forgery() -> None:
+    issuer = root("ec:prime256v1")
+    raw = bytearray(issued(issuer).der)
+    raw[-1] ^= 1
+    with pytest.raises(ChipLied):
+        store(issuer).issuer_of(certificates.parse(bytes(raw)), at=NOW)
+
+
+def test_of_two_certificates_for_one_key_the_valid_one_stands() -> None:
+    valid = root("ec:prime256v1")
+    whole = x509.Certificate.load(valid.der)
+    past = x509.Time("utc_time", datetime(2001, 1, 1, tzinfo=UTC))
+    whole["tbs_certificate"]["validity"]["not_after"] = past
+    # A link certificate: it names another issuer's key, so its signature is not its own.
+    for extension in whole["tbs_certificate"]["extensions"]:
+        if extension["extn_id"].native == "basic_constraints":
+            extension["extn_id"] = "authority_key_identifier"
+            extension["critical"] = False
+            extension["extn_value"] = x509.AuthorityKeyIdentifier({"key_identifier": b"before"})
+    over = whole.dump(force=True)
+    signer = certificates.parse(issued(valid).der)
+    for anchors in ([over, valid.der], [valid.der, over]):
+        trust = TrustStore(anchors)
+        assert all(each["usable"] for each in trust.list())
+        anchor = trust.issuer_of(signer, at=NOW)
+        assert anchor is not None
+        assert anchor.certificate.raw == valid.der
+    assert [each["why_not"] for each in TrustStore([over]).list(at=NOW)] == ["expired"]
+
+
+def test_what_cannot_be_used_is_listed_with_the_reason_and_issues_nothing() -> None:
+    ds = issued(root("ec:prime256v1"))
+    short = root("rsa:1024")
+    self_wrong = bytearray(root("ec:prime256v1").der)
+    self_wrong[-1] ^= 1
+    trust = TrustStore([b"noise", ds.der, short.der, bytes(self_wrong), b"noise"])
+    assert [each["why_not"] for each in trust.list()] == [
+        "not a certificate", "not a certificate authority", "unsupported key",
+        "its own signature is wrong",
+    ]  # fmt: skip
+    assert not any(each["usable"] for each in trust.list())
+    assert found(trust, ds) is None
+    assert found(trust, issued(short)) is None
+    noise, signer, weak, _ = trust.list()
+    assert (noise["subject"], noise["country"], noise["key"], noise["not_after"]) == (
+        "", None, None, None,
+    )  # fmt: skip
+    assert (signer["country"], signer["key"]) == ("VN", "EC secp256r1")
+    assert weak["key"] is None
+
+
+def test_an_anchor_is_listed_as_it_is_at_an_instant() -> None:
+    anchor = root("ec:prime256v1")
+    (entry,) = store(anchor).list()
+    assert entry["usable"]
+    end = certificates.parse(anchor.der).not_after
+    assert entry["not_after"] == f"{end:%Y-%m-%dT%H:%M:%SZ}"
+    for at, why_not in (
+        (NOW, None), (end + timedelta(seconds=1), "expired"),
+        (NOW - timedelta(days=9), "not yet valid"),
+    ):  # fmt: skip
+        (entry,) = store(anchor).list(at=at)
+        assert (entry["usable"], entry["why_not"]) == (why_not is None, why_not)
+
+
+# --- revocation
+
+
+def test_a_serial_on_its_issuers_list_is_revoked_and_no_other() -> None:
+    issuer = root("ec:prime256v1")
+    trust = store(issuer, crls=(revocation_list(issuer, 7, 0x80),))
+    with pytest.raises(ChipLied) as caught:
+        trust.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
+    assert caught.value.fault is Fault.SIGNER_REVOKED
+    trust.check_not_revoked(certificates.parse(issued(issuer, serial=8).der))
+    another = root(name="/C=VN/O=Other/CN=CSCA")
+    trust.check_not_revoked(certificates.parse(issued(another, serial=7).der))
+    (entry,) = trust.revocation_lists()
+    assert (entry["revoked"], entry["usable"], entry["why_not"]) == (2, True, None)
+    assert "CSCA" in entry["issuer"]
+    assert entry["next_update"]
+
+
+def test_a_list_that_revokes_nothing_is_usable() -> None:
+    issuer = root("ec:prime256v1")
+    (entry,) = store(issuer, crls=(revocation_list(issuer),)).revocation_lists()
+    assert (entry["revoked"], entry["usable"]) == (0, True)
+
+
+def test_a_list_may_be_signed_by_the_issuers_next_key() -> None:
+    old, new = root("rsa:2048", number=1), root("ec:prime256v1")
+    trust = store(old, new, crls=(revocation_list(new, 7),))
+    with pytest.raises(ChipLied):
+        trust.check_not_revoked(certificates.parse(issued(old, serial=7).der))
+
+
+def test_a_list_that_does_not_count_is_listed_with_the_reason() -> None:
+    issuer, stranger = root("ec:prime256v1"), root(name="/C=VN/O=Other/CN=CSCA", number=3)
+    namesake = root("ec:prime256v1", number=4)
+    silent = root(
+        "ec:prime256v1", "/C=VN/CN=silent",
+        extensions="keyUsage=keyCertSign\nsubjectKeyIdentifier=hash",
+    )  # fmt: skip
+    lists = {
+        "issuer unknown": revocation_list(stranger, 7),
+        "signature invalid": revocation_list(namesake, 7),
+        "rests on SHA-1": revocation_list(issuer, 7, md="sha1"),
+        "covers a part only": revocation_list(
+            issuer, 7, extensions="issuingDistributionPoint=critical,@p\n[p]\nonlyCA=TRUE"
+        ),
+    }
+    trust = store(issuer, silent, crls=tuple(lists.values()))
+    assert [each["why_not"] for each in trust.revocation_lists()] == list(lists)
+    trust.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
+    may_not = store(silent, crls=(revocation_list(silent, 7),))
+    assert may_not.revocation_lists()[0]["why_not"] == "issuer unknown"
+    allowed = store(issuer, crls=(lists["rests on SHA-1"],), sha1=True)
+    with pytest.raises(ChipLied):
+        allowed.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
+
+
+def test_a_list_that_cannot_be_read_is_not_left_out_in_silence() -> None:
+    issuer = root("ec:prime256v1")
+    for raw in (b"noise", revocation_list(issuer)[:-1], bytes(MAX_CRL_BYTES + 1)):
+        with pytest.raises(ChipMalformed):
+            store(issuer, crls=(raw,))
+
+
+def test_a_list_without_a_next_update_is_read() -> None:
+    issuer = root("ec:prime256v1")
+    whole = crl.CertificateList.load(revocation_list(issuer, 7))
+    whole["tbs_cert_list"]["next_update"] = None
+    (entry,) = store(issuer, crls=(whole.dump(force=True),)).revocation_lists()
+    assert (entry["next_update"], entry["why_not"]) == (None, "signature invalid")
+
+
+# --- as states really issue
+
+
+@pytest.mark.testdata
+def test_every_issuer_of_a_public_list_is_usable_or_says_why_not() -> None:
+    trust = TrustStore(certificates_of_the_list())
+    entries = trust.list()
+    assert len(entries) == 588
+    # Seven say of themselves that they are no authority, and that their key signs certificates.
+    assert Counter(each["why_not"] for each in entries) == {
+        None: 581, "not a certificate authority": 7,
+    }  # fmt: skip
+    assert all(each["usable"] == (each["why_not"] is None) for each in entries)
+    assert {each["country"] for each in entries} >= {"VN", "DE", "FR", "JP", "UN"}
+
+
+@pytest.mark.testdata
+def test_every_link_certificate_of_a_public_list_leads_to_a_key_of_the_list() -> None:
+    trust = TrustStore(certificates_of_the_list())
+    links = issued_by_list = 0
+    for raw in certificates_of_the_list():
+        parsed = certificates.parse(raw)
+        if parsed.issuer_key_id in {None, parsed.key_id} or not parsed.self_issued:
+            continue
+        links += 1
+        try:
+            issued_by_list += trust.issuer_of(parsed, at=NOW) is not None
+        except ChipLied:
+            pytest.fail(f"{parsed!r} names a key that did not sign it")
+    # The eleven others were signed by keys that are no longer listed.
+    assert (links, issued_by_list) == (136, 125)
+
+
+@pytest.mark.testdata
+def test_viet_nams_passport_issuer_is_usable() -> None:
+    trust = TrustStore([testdata("vectors", "VN_CSCA_6b5fa6fe.der").read_bytes()])
+    (entry,) = trust.list(at=NOW)
+    assert (entry["country"], entry["key"], entry["usable"]) == (
+        "VN", "EC brainpoolP512r1", True,
+    )  # fmt: skip
+
+
+def test_a_signer_may_not_issue() -> None:
+    """A document signer that an operator brings by mistake is no anchor, whatever it signed."""
+    ds = issued(root("ec:prime256v1"), extensions=DS)
+    below = issued(Identity(ds.key, ds.pem, ds.der), name="/C=VN/CN=below", number=5)
+    assert found(store(ds), below) is None
+    assert found(store(root("ec:prime256v1"), ds), below) is None
+    authority = issued(root("ec:prime256v1"), name="/C=VN/CN=sub", number=6, extensions=CA)
+    assert found(store(authority), issued(authority, number=7)) == authority.der
