@@ -25,6 +25,7 @@ _T = TypeVar("_T")
 
 _INTEGERS = (0, 1)
 _STRINGS = (2, 3)
+_TEXT = 3
 _ARRAY = 4
 _MAP = 5
 _SIMPLE = 7
@@ -73,6 +74,7 @@ def encode(value: msgspec.Struct, *, what: str, limit: int) -> bytes:
     raw = dump(plain)
     if len(raw) > limit:
         raise TooLarge(what, size=len(raw), limit=limit)
+    _survey(raw, what)
     return raw
 
 
@@ -113,20 +115,25 @@ def _shape(plain: object, shape: type[_T], what: str) -> _T:
 def _survey(raw: bytes, what: str) -> None:
     """Walk the heads of every value without building one: count, depth, lengths, kinds."""
     position = 0
-    open_containers = [1]
+    # Of every open container: the values still to come, and whether it is a map. A map's next value
+    # is a key while an even number is to come.
+    open_containers = [(1, False)]
     for _ in range(MAX_ITEMS + 1):
-        while open_containers and not open_containers[-1]:
+        while open_containers and not open_containers[-1][0]:
             open_containers.pop()
         if not open_containers:
             break
-        open_containers[-1] -= 1
+        to_come, in_map = open_containers.pop()
+        open_containers.append((to_come - 1, in_map))
         major, argument, position = _head(raw, position, what)
+        if in_map and not to_come % 2 and major != _TEXT:
+            raise Malformed(what, "a map's key is not a text")
         if major in _STRINGS:
             position += argument
             if position > len(raw):
                 raise Malformed(what, "a string runs past the end")
         elif major in (_ARRAY, _MAP):
-            open_containers.append(argument * (2 if major == _MAP else 1))
+            open_containers.append((argument * 2, True) if major == _MAP else (argument, False))
             if len(open_containers) > MAX_DEPTH + 1:
                 raise Malformed(what, "nested too deeply")
     else:

@@ -31,6 +31,7 @@ from wire.record import (
     RecordIdentity,
     RecordType,
     Seq,
+    Unprintable,
     decode_identity,
     decode_operations,
     encode_identity,
@@ -67,7 +68,7 @@ _FRAMING_BYTES: Final = 4_096
 _RECORD_FRAMING_BYTES: Final = 2 * TAG_BYTES + 32
 
 
-class EncodedRecord(Struct, frozen=True, kw_only=True):
+class EncodedRecord(Unprintable, frozen=True, kw_only=True):
     """A record before it is sealed: both parts encoded and found within their bounds.
 
     Attributes:
@@ -79,10 +80,6 @@ class EncodedRecord(Struct, frozen=True, kw_only=True):
     operations: bytes
     identity: bytes | None = None
     type: RecordType = "verification"
-
-    def __repr__(self) -> str:
-        """Show no byte."""
-        return "<EncodedRecord>"
 
     @property
     def sealed_bytes(self) -> int:

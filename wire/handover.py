@@ -91,7 +91,10 @@ def encode(frame: Frame) -> bytes:
     Raises:
         HandoverError: the frame breaks its own bounds; its reader would refuse it.
     """
-    raw = _ENCODER.encode(frame)
+    try:
+        raw = _ENCODER.encode(frame)
+    except (OverflowError, TypeError, UnicodeEncodeError):
+        raise HandoverError("frame", "a value that no frame can carry") from None
     decode(raw)
     return raw
 

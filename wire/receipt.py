@@ -74,12 +74,21 @@ def verify_receipt(raw: bytes, keys: Mapping[int, bytes]) -> VerifiedReceipt:
         Malformed: not a receipt of this version.
         SignatureInvalid: no key is known for its shard, or another key signed.
     """
-    claimed = _decode(unverified_payload(raw, kind="receipt"))
+    claimed = claimed_receipt(raw)
     key = keys.get(claimed.shard)
     if key is None:
         raise SignatureInvalid("receipt", "no key is known for its shard")
     signed = _decode(verify1(raw, key, kind="receipt"))
     return VerifiedReceipt(**structs.asdict(signed))
+
+
+def claimed_receipt(raw: bytes) -> Receipt:
+    """Return what a receipt says of itself: good for routing and for finding its key, no more.
+
+    Raises:
+        Malformed, TooLarge, VersionUnsupported: not a receipt of this version.
+    """
+    return _decode(unverified_payload(raw, kind="receipt"))
 
 
 def _decode(payload: bytes) -> Receipt:

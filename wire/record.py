@@ -9,7 +9,7 @@ DG13.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -160,7 +160,18 @@ class OperationsPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     simulated: Simulated = Simulated()
 
 
-class AATranscript(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Unprintable(Struct, frozen=True):
+    """What shows its type and nothing else: in a log, an error, a traceback on a screen."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # msgspec gives every Struct one of its own, which shows each field.
+        return []
+
+
+class AATranscript(Unprintable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An active authentication: what was asked and how the chip signed it.
 
     Attributes:
@@ -171,12 +182,8 @@ class AATranscript(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     nonce: Annotated[bytes, Meta(min_length=8, max_length=8)]
     signature: Annotated[bytes, Meta(min_length=1, max_length=1_024)]
 
-    def __repr__(self) -> str:
-        """Show no byte."""
-        return "<AATranscript>"
 
-
-class IdentityPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IdentityPart(Unprintable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Enough to verify again that this number stood in signed data; only the custodian opens it.
 
     Attributes:
@@ -200,10 +207,6 @@ class IdentityPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     dg15: Annotated[bytes, Meta(min_length=1, max_length=4_096)] | None = None
     card_access: Annotated[bytes, Meta(min_length=1, max_length=4_096)] | None = None
     aa: AATranscript | None = None
-
-    def __repr__(self) -> str:
-        """Show no person."""
-        return "<IdentityPart>"
 
 
 def hour_of(unix_s: float) -> int:

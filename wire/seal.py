@@ -175,8 +175,16 @@ def wrap_info(
 
 
 def wrap(group_key: bytes, recipient: Recipient, *, info: bytes) -> bytes:
-    """Wrap a group key for a recipient: WRAPPED_BYTES."""
-    return _SUITE.encrypt(group_key, _public_key(recipient.public_key), info=info)
+    """Wrap a group key for a recipient: WRAPPED_BYTES.
+
+    Raises:
+        Malformed: the recipient's X25519 half is a point of small order, which protects nothing.
+    """
+    public_key = _public_key(recipient.public_key)
+    try:
+        return _SUITE.encrypt(group_key, public_key, info=info)
+    except ValueError:
+        raise Malformed("recipient key", "a key that nothing can be sealed for") from None
 
 
 def record_key(group_key: bytes, *, seq: int, compartment: Compartment) -> bytes:
@@ -196,6 +204,8 @@ def open_part(key: bytes, sealed: bytes, place: Place) -> bytes:
     Raises:
         SealBroken: another key, another place, or it was changed.
     """
+    if len(key) != KEY_BYTES:  # a shorter one would be another cipher
+        raise SealBroken(f"{place.compartment} part", "not the key of a record")
     try:
         return AESGCM(key).decrypt(_NONCE, sealed, place.associated_data())
     except InvalidTag:

@@ -7,12 +7,13 @@ a record means, nor who is asking. Safe for several threads; a call may wait for
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from kiosk.outbox.errors import OutboxError, QueueFailed, QueueFull, ReceiptRefused
 from kiosk.outbox.examine import Examined, Status, examine, status_of
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 SECONDS_PER_DAY: Final = 86_400
 EPOCH_BYTES: Final = 16
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,10 +223,11 @@ class Outbox:
     def append_encoded(self, drafts: Sequence[EncodedDraft]) -> tuple[RecordIdentity, ...]:
         """File drafts that are encoded already; see `append`."""
         with self._lock:
+            self._store.bound_growth()
             try:
                 return self._file(drafts)
             except QueueFull:
-                if not self._prune_all():
+                if not self._prune(Retention(days=0, bytes=0)):
                     raise
             return self._file(drafts)
 
@@ -268,9 +272,32 @@ class Outbox:
         except Exception as error:  # the signer is a device: whatever it raises, nothing is filed
             raise QueueFailed("the group can't be sealed and signed") from error
 
-    def _prune_all(self) -> int:
-        with self._store.transaction() as db:
-            return prune(db, keep_bytes=0, filed_before=0)
+    def _draining(self, work: Callable[[], _T]) -> _T:
+        """Do what makes room, with the reserve if the disk has no room even for that."""
+        try:
+            return work()
+        except QueueFull:
+            self._store.free_reserve()
+        try:
+            return work()
+        finally:
+            self._store.fill_reserve()
+
+    def _prune(self, retention: Retention) -> bool:
+        """Delete what retention lets go, in small commits; return whether anything went."""
+
+        def some() -> int:
+            with self._store.transaction() as db:
+                return self._prune_some(db, retention)
+
+        pruned = False
+        while self._draining(some):
+            pruned = True
+        return pruned
+
+    def _prune_some(self, db: sqlite3.Connection, retention: Retention) -> int:
+        oldest = int(self._now() - retention.days * SECONDS_PER_DAY)
+        return prune(db, keep_bytes=retention.bytes, filed_before=oldest)
 
     def unacknowledged(
         self, lane: Lane, after_seq: int | None = None, limit: int = 16
@@ -307,41 +334,35 @@ class Outbox:
         if (receipt.device, receipt.epoch) != (self.device, self.epoch):
             raise ReceiptRefused("a receipt for another queue")
         with self._lock:
-            try:
-                return self._acknowledge(receipt)
-            except QueueFull:
-                self._store.free_reserve()
-            try:
-                return self._acknowledge(receipt)
-            finally:
-                self._store.fill_reserve()
+            found = self._draining(lambda: self._acknowledge(receipt))
+            if found is Acknowledgement.ADVANCED:
+                with contextlib.suppress(QueueFull):  # noted already; the rest goes another time
+                    self._prune(self._retention)
+            return found
 
     def _acknowledge(self, receipt: VerifiedReceipt) -> Acknowledgement:
         with self._store.transaction() as db:
-            acked_seq = self._store.lane(receipt.lane).acked_seq
-            self._check_head(receipt, acked_seq)
-            if receipt.high_water < acked_seq:
+            state = self._store.lane(receipt.lane)
+            self._check_head(receipt, state)
+            if receipt.high_water < state.acked_seq:
                 return Acknowledgement.BEHIND
-            if receipt.high_water == acked_seq:
+            if receipt.high_water == state.acked_seq:
                 return Acknowledgement.REPEATED
             mark_acknowledged(db, receipt.lane, receipt.high_water)
-            prune(
-                db,
-                keep_bytes=self._retention.bytes,
-                filed_before=int(self._now() - self._retention.days * SECONDS_PER_DAY),
-            )
+            self._prune_some(db, self._retention)
             return Acknowledgement.ADVANCED
 
-    def _check_head(self, receipt: VerifiedReceipt, acked_seq: int) -> None:
+    def _check_head(self, receipt: VerifiedReceipt, state: LaneState) -> None:
         """Compare the fleet's chain with ours at its high-water mark, as far as ours is kept."""
-        if receipt.high_water == 0:
-            ours: bytes | None = genesis_head(
-                device=self.device, epoch=self.epoch, lane=receipt.lane
-            )
+        ours: bytes | None
+        if receipt.high_water == state.next_seq - 1:
+            ours = state.chain_head
+        elif receipt.high_water == 0:
+            ours = genesis_head(device=self.device, epoch=self.epoch, lane=receipt.lane)
         else:
             group = self._store.group_ending(receipt.lane, receipt.high_water)
             ours = None if group is None else group.head
-        if ours is None and receipt.high_water <= acked_seq:
+        if ours is None and receipt.high_water <= state.acked_seq:
             return  # pruned long ago: nothing left to compare, and nothing will be deleted
         if ours != receipt.chain_head:
             raise ReceiptRefused("the fleet holds another history of this queue", forked=True)

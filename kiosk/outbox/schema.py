@@ -7,7 +7,7 @@ already acknowledged, and the age that staff see.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from kiosk.outbox.errors import QueueFailed
 
@@ -62,8 +62,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
 )
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Bring the tables to this version, in one transaction that the caller has begun.
+def recognise(db: sqlite3.Connection) -> int:
+    """Return the version of the tables, 0 for a new file, having changed nothing.
 
     Raises:
         QueueFailed: the file is another program's or a newer version's.
@@ -76,6 +76,19 @@ def migrate(db: sqlite3.Connection) -> None:
         raise QueueFailed("this database is not a queue")
     if version > len(MIGRATIONS):
         raise QueueFailed(f"the queue was made by a newer version ({version})")
+    return cast("int", version)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the tables to this version, in one transaction that the caller has begun.
+
+    Raises:
+        QueueFailed: see `recognise`.
+        sqlite3.Error: the disk refuses.
+    """
+    version = recognise(db)
+    if version == len(MIGRATIONS):
+        return  # even the same pragma again would be a write, and the disk may be full
     for statements in MIGRATIONS[version:]:
         for statement in statements:
             db.execute(statement)

@@ -14,8 +14,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from kiosk.outbox.errors import QueueFailed, QueueFull
-from kiosk.outbox.schema import migrate
+from kiosk.outbox.errors import OutboxError, QueueFailed, QueueFull
+from kiosk.outbox.schema import migrate, recognise
 from wire.group import MAX_RECORDS, SealedGroup
 from wire.record import LANES, Lane
 
@@ -28,7 +28,12 @@ MIN_QUOTA_BYTES: Final = 256 * 1024
 RESERVE_BYTES: Final = 512 * 1024
 """Of a file beside the database, given back to the disk when a full one would stop the draining."""
 
+PRUNE_BYTES: Final = 128 * 1024
+"""Of groups that one transaction deletes."""
+
+_BLOCK_BYTES: Final = 4096
 _WAL_PAGES: Final = 100
+_NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _BUSY_TIMEOUT_S: Final = 5.0
 _PRAGMAS: Final = (
     "journal_mode = WAL",
@@ -91,7 +96,9 @@ class Store:
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db = db
-        self._reserve = path.with_name(path.name + ".reserve")
+        self._reserve = _reserve_of(path)
+        self._quota_pages = 0
+        self._keeps_reserve = False
 
     @classmethod
     def open(
@@ -111,6 +118,20 @@ class Store:
         """
         if quota_bytes is not None and quota_bytes < MIN_QUOTA_BYTES:
             raise QueueFailed(f"a quota below {MIN_QUOTA_BYTES} bytes")
+        try:
+            return cls._opened(path, quota_bytes, birth)
+        except OutboxError as error:
+            # Even to begin reading SQLite needs a few pages beside the file: a full disk looks like
+            # a broken one, and what would drain it must not wait for someone to make room.
+            code = getattr(error.__cause__, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+            if birth is None or code not in _NO_ROOM or not _unlink(_reserve_of(path)):
+                raise
+        return cls._opened(path, quota_bytes, birth)
+
+    @classmethod
+    def _opened(
+        cls, path: Path, quota_bytes: int | None, birth: Callable[[], Birth] | None
+    ) -> Store:
         try:
             os.close(os.open(path, os.O_RDWR | (os.O_CREAT if birth else 0), 0o600))
             db = sqlite3.connect(
@@ -132,6 +153,7 @@ class Store:
 
     def _set_up(self, quota_bytes: int | None, birth: Callable[[], Birth] | None) -> None:
         with self._judged():
+            recognise(self._db)
             for pragma in _PRAGMAS:
                 self._db.execute(f"PRAGMA {pragma}").fetchall()
         with self.transaction() as db:
@@ -144,11 +166,23 @@ class Store:
                 db.execute(
                     "UPDATE meta SET quota_bytes = ?1 WHERE quota_bytes != ?1", (quota_bytes,)
                 )
-        pages = self.quota_bytes() // self._pragma("page_size")
+        self._quota_pages = self.quota_bytes() // self._pragma("page_size")
+        self._keeps_reserve = birth is not None
+        self.bound_growth()
+
+    def bound_growth(self) -> None:
+        """Let the database grow up to its quota; not at all while its reserve isn't whole.
+
+        What an insert adds must later be moved from the log into the database: if the disk had no
+        room for that, the log could never be used again, and no delivery could be noted either.
+
+        Raises:
+            QueueFailed: the file can't be used.
+        """
+        may_grow = not self._keeps_reserve or self.fill_reserve()
+        pages = self._quota_pages if may_grow else self._pragma("page_count")
         with self._judged():
             self._db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
-        if birth is not None:
-            self.fill_reserve()
 
     def _pragma(self, name: str) -> int:
         with self._judged():
@@ -158,6 +192,9 @@ class Store:
     def close(self) -> None:
         """Close the file. It may be closed again."""
         self._db.close()
+        if self._keeps_reserve:
+            # SQLite has just deleted its log: the next opening needs that room again.
+            self.fill_reserve()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -182,7 +219,8 @@ class Store:
         """Turn what SQLite says into what the caller can do about it."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # The other one is what Python makes of a message that quotes a damaged schema.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
             if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 self._db.close()
@@ -193,21 +231,23 @@ class Store:
                 raise QueueFull("the queue's quota or the disk is used up") from error
             raise QueueFailed(f"the queue can't be used (SQLite says {code})") from error
 
-    def fill_reserve(self) -> None:
-        """Set disk space aside for draining, if there is any."""
+    def fill_reserve(self) -> bool:
+        """Set disk space aside for draining, as much as there is; return whether it is whole."""
         try:
             handle = os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
-                os.posix_fallocate(handle, 0, RESERVE_BYTES)
+                held = os.fstat(handle).st_size
+                for size in range(held + _BLOCK_BYTES, RESERVE_BYTES + 1, _BLOCK_BYTES):
+                    os.posix_fallocate(handle, 0, size)
             finally:
                 os.close(handle)
         except OSError:
-            self.free_reserve()
+            return False
+        return True
 
     def free_reserve(self) -> None:
         """Give the reserve back to the disk."""
-        with contextlib.suppress(OSError):
-            self._reserve.unlink()
+        _unlink(self._reserve)
 
     def owner(self) -> Owner:
         """Return whose queue this is. Raises QueueFailed."""
@@ -309,12 +349,13 @@ def prune(db: sqlite3.Connection, *, keep_bytes: int, filed_before: int) -> int:
     """Delete the oldest acknowledged groups of each lane, within a transaction.
 
     A group goes when it was filed before filed_before, or while its lane keeps more than keep_bytes
-    of acknowledged groups; always from the oldest on, so that what remains is one chain.
+    of acknowledged groups; always from the oldest on, so that what remains is one chain. At most
+    about PRUNE_BYTES go at once: on a full disk a larger transaction would find no room in the log.
 
     Returns:
-        Groups deleted.
+        Groups deleted; 0 when nothing is left to delete.
     """
-    deleted = 0
+    deleted = deleted_bytes = 0
     for lane, acked_seq in db.execute("SELECT lane, acked_seq FROM lanes").fetchall():
         acked = (lane, acked_seq)
         where = "FROM groups WHERE lane = ? AND first + count - 1 <= ?"
@@ -327,9 +368,12 @@ def prune(db: sqlite3.Connection, *, keep_bytes: int, filed_before: int) -> int:
         for first, count, filed_at, size in oldest:
             if kept <= keep_bytes and filed_at >= filed_before:
                 break
+            if deleted_bytes >= PRUNE_BYTES:
+                break
             last = first + count - 1
             kept -= size
             deleted += 1
+            deleted_bytes += size
         db.execute("DELETE FROM groups WHERE lane = ? AND first <= ?", (lane, last))
         db.execute("DELETE FROM records WHERE lane = ? AND seq <= ?", (lane, last))
     return deleted
@@ -345,6 +389,19 @@ def _begin(db: sqlite3.Connection, birth: Birth) -> None:
         "INSERT INTO lanes (lane, next_seq, acked_seq, chain_head) VALUES (?, 1, 0, ?)",
         list(birth.heads.items()),
     )
+
+
+def _reserve_of(path: Path) -> Path:
+    return path.with_name(path.name + ".reserve")
+
+
+def _unlink(path: Path) -> bool:
+    """Return whether there was one to delete."""
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _group(row: tuple[Lane, int, int, bytes, bytes, bytes]) -> SealedGroup:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-from pathlib import Path
-from typing import Any
+import hashlib
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kiosk.outbox import Draft, Outbox
+from kiosk.outbox import Acknowledgement, Draft, Outbox
 from wire.cose import PrivateKeySigner
-from wire.group import verify_group
+from wire.group import open_operations, verify_group
 from wire.reasons import Outcome, Reason
 from wire.receipt import Receipt, VerifiedReceipt, sign_receipt, verify_receipt
 from wire.record import (
@@ -26,14 +25,20 @@ from wire.record import (
 )
 from wire.seal import OpeningKey, Recipients
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DEVICE = "kiosk-1"
-NUMBER = "001099012345"
+NUMBER = "999195012345"
+DG1 = b"EF.DG1 of " + NUMBER.encode()
 MODELS = {"embed": "mobilefacenet-1"}
 NOW = 1_700_000_000.0
-STATION = PrivateKeySigner(ec.generate_private_key(ec.SECP256R1()))
-SHARD = PrivateKeySigner(ec.generate_private_key(ec.SECP256R1()))
-OPERATIONS_KEY = OpeningKey.generate("operations-1", randomness=secrets.token_bytes)
-IDENTITY_KEY = OpeningKey.generate("identity-1", randomness=secrets.token_bytes)
+# The same in every process: a queue is opened again by whoever comes after a killed one.
+STATION = PrivateKeySigner(ec.derive_private_key(0x5747, ec.SECP256R1()))
+STRANGER = PrivateKeySigner(ec.derive_private_key(0x1337, ec.SECP256R1()))
+SHARD = PrivateKeySigner(ec.derive_private_key(0x5348, ec.SECP256R1()))
+OPERATIONS_KEY = OpeningKey("operations-1", hashlib.shake_256(b"operations").digest(96))
+IDENTITY_KEY = OpeningKey("identity-1", hashlib.shake_256(b"identity").digest(96))
 RECIPIENTS = Recipients(OPERATIONS_KEY.recipient(), IDENTITY_KEY.recipient())
 BANDS = Bands(
     pa=CheckBand.PASSED,
@@ -58,7 +63,7 @@ def draft(mark: int = 0, *, lane: Lane = "normal", person: bool = True, sod: int
     )
     identity = IdentityPart(
         number=NUMBER,
-        dg1=b"DG1 of " + NUMBER.encode(),
+        dg1=DG1,
         sod=b"SOD" * (sod // 3),
         policy="policy-1",
         bands=BANDS,
@@ -68,8 +73,8 @@ def draft(mark: int = 0, *, lane: Lane = "normal", person: bool = True, sod: int
 
 def opened(path: Path, **options: Any) -> Outbox:
     """The station's queue at path."""
-    options = {"device": DEVICE, "signer": STATION, "now": lambda: NOW} | options
-    return Outbox.open(path, recipients=RECIPIENTS, **options)
+    defaults = {"device": DEVICE, "signer": STATION, "now": lambda: NOW, "recipients": RECIPIENTS}
+    return Outbox.open(path, **(defaults | options))
 
 
 def marks(outbox: Outbox, lane: Lane = "normal", after_seq: int = 0) -> list[tuple[int, int]]:
@@ -80,17 +85,11 @@ def marks(outbox: Outbox, lane: Lane = "normal", after_seq: int = 0) -> list[tup
             group = verify_group(sealed.raw, STATION.public_key_der)
             found += [
                 (one.identity.seq, one.part.at_hour)
-                for one in open_operations_of(group)
+                for one in open_operations(group, OPERATIONS_KEY)
                 if one.identity.seq > after_seq
             ]
         after_seq = groups[-1].last
     return found
-
-
-def open_operations_of(group):
-    from wire.group import open_operations
-
-    return open_operations(group, OPERATIONS_KEY)
 
 
 def receipt(outbox: Outbox, high_water: int, **changes: Any) -> VerifiedReceipt:
@@ -108,3 +107,8 @@ def receipt(outbox: Outbox, high_water: int, **changes: Any) -> VerifiedReceipt:
     }
     raw = sign_receipt(Receipt(**(fields | changes)), SHARD)
     return verify_receipt(raw, {3: SHARD.public_key_der})
+
+
+def deliver(outbox: Outbox, high_water: int, **changes: Any) -> Acknowledgement:
+    """Let the fleet acknowledge."""
+    return outbox.acknowledge(receipt(outbox, high_water, **changes))

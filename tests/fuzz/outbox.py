@@ -1,0 +1,68 @@
+"""What a damaged disk may hand over instead of a queue's file."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kiosk.outbox import Draft, Outbox, OutboxError, Store, examine, status_of
+from wire.cose import PrivateKeySigner
+from wire.reasons import Outcome
+from wire.record import Bands, CheckBand, OperationsPart, TimeQuality, Versions
+from wire.seal import OpeningKey, Recipients
+
+SIGNER = PrivateKeySigner(ec.derive_private_key(1, ec.SECP256R1()))
+BANDS = Bands(pa=CheckBand.PASSED, aa=CheckBand.ABSENT, ca=CheckBand.ABSENT)
+
+
+@cache
+def _whole() -> bytes:
+    """A queue with two groups of one record."""
+    part = OperationsPart(
+        outcome=Outcome.REFERRED,
+        reasons=(),
+        bands=BANDS,
+        procedure="p",
+        site="s",
+        versions=Versions(software="1", policy="p"),
+        at_hour=1,
+        time_quality=TimeQuality.NTP,
+    )
+    readers = Recipients(
+        OpeningKey("o", b"o" * 96).recipient(), OpeningKey("i", b"i" * 96).recipient()
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "outbox.db"
+        with Outbox.open(path, device="kiosk-1", signer=SIGNER, recipients=readers) as outbox:
+            for _ in range(2):
+                outbox.append([Draft(operations=part)])
+        return path.read_bytes()
+
+
+def _examined(raw: bytes) -> object:
+    """Look at a file in every way that needs no key."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "outbox.db"
+        path.write_bytes(raw)
+        with closing(Store.open(path)) as store:
+            status_of(store, now=0.0)
+            store.groups("normal", after_seq=0, limit=100)
+            return examine(store, station_key=SIGNER.public_key_der)
+
+
+def _overwritten(raw: bytes) -> object:
+    """Lay raw over a good file, at the place that its own first bytes name."""
+    whole = bytearray(_whole())
+    at = int.from_bytes(raw[:3], "big") % len(whole)
+    whole[at : at + len(raw) - 3] = raw[3:]
+    return _examined(bytes(whole))
+
+
+TARGETS = {
+    "outbox.file": (_examined, (OutboxError,)),
+    "outbox.damaged": (_overwritten, (OutboxError,)),
+}

@@ -1,0 +1,10 @@
+"""What a station and a worker may be sent by each other."""
+
+from __future__ import annotations
+
+from kiosk.vision.port import VisionFrameError, decode_from_worker, decode_to_worker
+
+TARGETS = {
+    "vision.decode_to_worker": (decode_to_worker, (VisionFrameError,)),
+    "vision.decode_from_worker": (decode_from_worker, (VisionFrameError,)),
+}

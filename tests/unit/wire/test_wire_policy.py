@@ -1,0 +1,102 @@
+"""The signed policy: its bounds, and that one of the fleet's policy keys must have signed it."""
+
+from __future__ import annotations
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+from wire_independent import payload_of
+from wire_material import STATION, STRANGER
+
+from wire.canonical import dump
+from wire.cose import sign1
+from wire.errors import Malformed, SignatureInvalid, VersionUnsupported, WireError
+from wire.policy import MAX_POLICY_BYTES, Layer, Policy, sign_policy, verify_policy
+
+KEY = STATION.public_key_der
+POLICY = Policy(
+    id="policy-1", not_before=1_700_000_000, not_after=1_800_000_000, layers=(Layer.PA,)
+)
+
+
+def signed_map(**changes: object) -> bytes:
+    plain = cbor2.loads(payload_of(sign_policy(POLICY, STATION))) | changes
+    plain = {name: value for name, value in plain.items() if value != "absent"}
+    return sign1(dump(plain), STATION, kind="policy")
+
+
+@given(st.lists(st.sampled_from(Layer), unique=True).map(tuple), st.sampled_from(["1e-3", "1e-5"]))
+def test_a_policy_comes_back(layers: tuple[Layer, ...], face_fmr: str) -> None:
+    policy = structs.replace(POLICY, layers=layers, face_fmr=face_fmr)
+    assert verify_policy(sign_policy(policy, STATION), [STRANGER.public_key_der, KEY]) == policy
+
+
+@pytest.mark.parametrize("keys", [(), (STRANGER.public_key_der,)])
+def test_without_its_key_it_is_refused(keys: tuple[bytes, ...]) -> None:
+    with pytest.raises(SignatureInvalid):
+        verify_policy(sign_policy(POLICY, STATION), keys)
+
+
+def test_each_flipped_byte_is_refused() -> None:
+    raw = sign_policy(POLICY, STATION)
+    for at in range(len(raw)):
+        changed = bytearray(raw)
+        changed[at] ^= 0x01
+        with pytest.raises(WireError):
+            verify_policy(bytes(changed), [KEY])
+
+
+def test_nothing_else_that_the_key_signed_is_a_policy() -> None:
+    payload = payload_of(sign_policy(POLICY, STATION))
+    with pytest.raises(Malformed):
+        verify_policy(sign1(payload, STATION, kind="status"), [KEY])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": ["pa", "pa"]},
+        {"layers": ["smell"]},
+        {"not_after": POLICY.not_before},
+        {"not_before": -1},
+        {"not_after": 2**40 + 1},
+        {"id": "a policy"},
+        {"face_fmr": "1e-1"},
+        {"key_attempts": 0},
+        {"key_attempts": 6},
+        {"simulators_allowed": 1},
+        {"patience": {}},
+        {"more": 1},
+        {"more": bytes(MAX_POLICY_BYTES)},
+        *({name: "absent"} for name in Policy.__struct_fields__),
+    ],
+    ids=lambda each: next(iter(each)),
+)
+def test_a_policy_out_of_bounds_is_malformed_though_it_is_signed(change: dict) -> None:
+    verify_policy(signed_map(), [KEY])
+    with pytest.raises(Malformed):
+        verify_policy(signed_map(**change), [KEY])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"layers": (Layer.PA, Layer.PA)}, {"not_after": 0}, {"key_attempts": 9}, {"id": ""}],
+    ids=lambda each: next(iter(each)),
+)
+def test_a_policy_out_of_bounds_is_not_signed(change: dict) -> None:
+    with pytest.raises(Malformed):
+        sign_policy(structs.replace(POLICY, **change), STATION)
+
+
+def test_another_version_is_told_apart() -> None:
+    with pytest.raises(VersionUnsupported):
+        verify_policy(signed_map(version=2), [KEY])
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused_by_a_typed_error(raw: bytes) -> None:
+    for candidate in (raw, sign1(raw, STATION, kind="policy")):
+        with pytest.raises(WireError):
+            verify_policy(candidate, [KEY])
