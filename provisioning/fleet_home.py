@@ -13,20 +13,24 @@ import socket
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fleet.home import INGEST_NAME, FleetConfig, FleetHome
 from fleet.opening_key import new_opening_key, opening_key_to_pem
 from fleet.store.store import Store
 from provisioning.broker_files import access_list, configuration
-from provisioning.certificates import Authority, Identity, new_key, private_pem
+from provisioning.certificates import Authority, Identity, key_from_pem, new_key, private_pem
+from provisioning.policies import default_policy
 from provisioning.private_files import AlreadyThereError, make_folder, write_new
+from wire.cose import PrivateKeySigner
+from wire.policy import sign_policy
 from wire.topics import DEFAULT_SHARDS
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     from wire.seal import OpeningKey
 
@@ -69,6 +73,7 @@ def init(
     _write_identity(home.authority, authority.identity, name="ca")
     _make_broker(home, config, authority, now=now)
     _make_ingest(home, config, authority, now=now)
+    _sign_first_policy(home, config, now=now)
     Store.open(home.database).close()
     return home
 
@@ -111,6 +116,13 @@ def _make_ingest(
         "policy_keys": [_new_signing_key(home.policy_key)],
     }
     write_new(home.public_file, json.dumps(public, indent=1).encode())
+
+
+def _sign_first_policy(home: FleetHome, config: FleetConfig, *, now: datetime) -> None:
+    """Write the policy that devices get until somebody signs another."""
+    signer = PrivateKeySigner(key_from_pem(home.policy_key.read_bytes()))
+    policy = default_policy(now, simulators_allowed=config.simulators_allowed)
+    write_new(home.policy_file, sign_policy(policy, signer))
 
 
 def _write_identity(folder: Path, identity: Identity, *, name: str) -> None:

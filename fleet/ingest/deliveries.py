@@ -36,6 +36,8 @@ Why = Literal[
 """Why a message was not taken: a closed list, counted in the database."""
 
 MAX_STATUS_BYTES = 1_024
+UPWARDS = ("ev", "st")
+"""What devices publish and ingest reads."""
 COSE_SIGN1_TAG = b"\xd2"
 
 
@@ -63,12 +65,15 @@ def topic_of(text: str, *, shards: int) -> Topic:
     """Take a topic apart.
 
     Raises:
-        RefusedError: it is none of ours, or under another device's shard.
+        RefusedError: it is none that devices write to, or under another device's shard.
     """
     try:
-        return parse(text, shards=shards)
+        found = parse(text, shards=shards)
     except WireError:
         raise RefusedError("topic_foreign") from None
+    if found.kind not in UPWARDS:
+        raise RefusedError("topic_foreign")
+    return found
 
 
 def read_group(

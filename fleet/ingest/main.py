@@ -6,7 +6,7 @@ thread owns the database; whatever a message is, it is counted at worst and neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from fleet.ingest.deliveries import RefusedError, read_group, read_status, topic
 from fleet.ingest.mqtt import Address, Line
 from fleet.opening_key import opening_key_from_pem
 from fleet.store.acceptance import Acceptance
-from fleet.store.store import Drop, Store
+from fleet.store.store import Drop, LinkWord, Store
 from wire.cose import PrivateKeySigner
 from wire.errors import WireError
 from wire.receipt import Receipt, sign_receipt
@@ -72,7 +72,7 @@ class Answer:
     """A receipt and where it goes."""
 
     topic: str
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 class Ingest:
@@ -91,7 +91,7 @@ class Ingest:
         """
         deliveries: list[Delivery] = []
         drops: list[Drop] = []
-        links: dict[str, str] = {}
+        links: dict[str, LinkWord] = {}
         for message in messages:
             try:
                 where = topic_of(message.topic, shards=self._config.shards)
@@ -106,9 +106,10 @@ class Ingest:
                         )
                     )
                 else:
-                    links[where.device] = read_status(
-                        message.payload, where, enrolled=self._store.device
-                    )
+                    word = read_status(message.payload, where, enrolled=self._store.device)
+                    # The broker may say "offline" for it, and repeats what it retained.
+                    alive = word == "online" and not message.retained
+                    links[where.device] = LinkWord(word, alive=alive)
             except RefusedError as refused:
                 log.warning("message_dropped", why=refused.why, device=refused.device)
                 drops.append(Drop(refused.why, refused.device))

@@ -12,7 +12,7 @@ import random
 import ssl
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as paho
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 KEEPALIVE_S = 20
 CONNECT_S = 5.0
+JOIN_S = 10.0
+"""How long the broker may take to greet us and take our subscriptions."""
 LONGEST_WAIT_S = 2.0
 """Ingest is one process near its broker: it may come back at once, with a little jitter."""
 END_S = 1.0
@@ -50,10 +52,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came: its topic and its payload, at most `MAX_MESSAGE_BYTES`."""
+    """What came: its topic and its payload, at most `MAX_MESSAGE_BYTES`.
+
+    A retained one was published before we subscribed, nobody knows when.
+    """
 
     topic: str
-    payload: bytes
+    payload: bytes = field(repr=False)
+    retained: bool = False
 
 
 class Line:
@@ -113,15 +119,22 @@ class Line:
             client = self._new_client()
             try:
                 client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: what is no host name
                 log.info("broker_unreachable", error=type(error).__name__)
             else:
-                client.loop_start()
-                self._lost.wait()
-                self._client = None
-                client.disconnect()
-                client.loop_stop()
+                self._hold(client)
             wait_s = random.SystemRandom().uniform(0, LONGEST_WAIT_S)
+
+    def _hold(self, client: paho.Client) -> None:
+        """Serve one connection until it is lost or we stop."""
+        client.loop_start()
+        if self._lost.wait(JOIN_S) or self._client is client:
+            self._lost.wait()
+        else:
+            log.warning("broker_silent")
+        self._client = None
+        client.disconnect()
+        client.loop_stop()
 
     def _new_client(self) -> paho.Client:
         client = paho.Client(
@@ -161,7 +174,7 @@ class Line:
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         """Queue it; while the queue is full this thread waits, and the socket with it."""
-        came = Message(message.topic, bytes(message.payload))
+        came = Message(message.topic, bytes(message.payload), retained=message.retain)
         waiting = len(came.payload) <= MAX_MESSAGE_BYTES
         while waiting and not self._stopping.is_set():
             with suppress(queue.Full):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from wire.record import Lane
 
 BUSY_S = 5.0
+PAGE = 500
+"""Records read at once."""
 DEVICE_COLUMNS = (
     "id, site, station_key, simulators_allowed, enrolled_at, last_seen, link, refused, last_refusal"
 )
@@ -93,6 +95,14 @@ class Drop:
 
     why: str
     device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWord:
+    """What was said of a device's link, and whether that is a sign of life."""
+
+    link: str
+    alive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +198,7 @@ class Store:
 
     def lanes(self, device: str) -> list[tuple[LaneName, LaneMarks]]:
         """Return how far each lane of a device is stored."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT epoch, lane, high_water, head FROM lane WHERE device = ? ORDER BY epoch, lane",
             (device,),
         )
@@ -201,27 +211,36 @@ class Store:
         """Return how many groups of a device tell another story than the stored one."""
         return self._count("SELECT count(*) FROM fork WHERE device = ?", (device,))
 
+    def records_held(self, device: str) -> int:
+        """Return how many records of a device are stored."""
+        return self._count("SELECT count(*) FROM record WHERE device = ?", (device,))
+
     def records(self, device: str | None = None) -> Iterator[tuple[LaneName, int, str]]:
-        """Yield (lane, sequence number, operations part as JSON) in the order of the lanes."""
-        where, values = ("", ()) if device is None else ("WHERE device = ?", (device,))
-        rows = self._db.execute(
-            f"SELECT device, epoch, lane, seq, operations FROM record {where}"  # noqa: S608 - a constant
-            " ORDER BY device, epoch, lane, seq",
-            values,
+        """Yield (lane, sequence number, operations part as JSON) in the order of the lanes.
+
+        They are read by the page, so that a slow reader never holds the database's log.
+        """
+        query = (
+            "SELECT device, epoch, lane, seq, operations FROM record"
+            " WHERE (device, epoch, lane, seq) > (?, ?, ?, ?) AND (?5 IS NULL OR device = ?5)"
+            " ORDER BY device, epoch, lane, seq LIMIT ?6"
         )
-        for name, epoch, lane, seq, operations in rows:
-            yield LaneName(name, epoch, lane), seq, operations
+        last: tuple[str, bytes, str, int] = (device or "", b"", "", 0)
+        while page := self._rows(query, (*last, device, PAGE)):
+            for name, epoch, lane, seq, operations in page:
+                yield LaneName(name, epoch, lane), seq, operations
+            last = page[-1][:4]
 
     def dropped(self) -> dict[str, int]:
         """Return how many messages were dropped, by reason."""
-        return dict(self._db.execute("SELECT why, count FROM dropped ORDER BY why"))
+        return dict(self._rows("SELECT why, count FROM dropped ORDER BY why"))
 
     def accept(
         self,
         deliveries: Sequence[Delivery],
         *,
         drops: Sequence[Drop] = (),
-        links: Mapping[str, str] | None = None,
+        links: Mapping[str, LinkWord] | None = None,
         at: datetime,
     ) -> Batch:
         """Store what continues its lane, keep what forks, and return how far the lanes are.
@@ -229,7 +248,7 @@ class Store:
         Args:
             deliveries: verified groups, in the order they came.
             drops: messages that were not taken, to be counted.
-            links: device to what its link last said of itself.
+            links: device to what was last said of its link.
             at: now.
 
         Raises:
@@ -238,8 +257,12 @@ class Store:
         with self._transaction():
             self._count_drops(drops)
             self._db.executemany(
-                "UPDATE device SET link = ?, last_seen = ? WHERE id = ?",
-                [(link, _text(at), device) for device, link in (links or {}).items()],
+                "UPDATE device SET link = ?,"
+                " last_seen = CASE WHEN ? THEN ? ELSE last_seen END WHERE id = ?",
+                [
+                    (word.link, word.alive, _text(at), device)
+                    for device, word in (links or {}).items()
+                ],
             )
             verdicts = tuple(self._accept(delivery, at=_text(at)) for delivery in deliveries)
             lanes = dict.fromkeys(delivery.lane for delivery in deliveries)
@@ -249,28 +272,32 @@ class Store:
 
     def marks(self, lane: LaneName) -> LaneMarks:
         """Return how far a lane is stored."""
-        row = self._db.execute(
+        rows = self._rows(
             "SELECT high_water, head FROM lane WHERE device = ? AND epoch = ? AND lane = ?",
             (lane.device, lane.epoch, lane.lane),
-        ).fetchone()
-        if row is None:
+        )
+        if not rows:
             head = genesis_head(device=lane.device, epoch=lane.epoch, lane=lane.lane)
             return LaneMarks(NOTHING_STORED, head)
-        return LaneMarks(*row)
+        return LaneMarks(*rows[0])
 
     def audit_head(self) -> bytes:
         """Return the head of the chain over all accepted groups, having walked it.
 
         Raises:
-            StoreError: an entry does not follow from the one before it.
+            StoreError: an entry is missing, or does not follow from the one before it.
         """
         head = AUDIT_START
-        for number, (group_head, stored) in enumerate(
-            self._db.execute("SELECT group_head, head FROM audit ORDER BY number"), start=1
-        ):
-            head = next_audit_head(head, group_head)
-            if head != stored:
-                raise StoreError(f"the audit chain breaks at {number}")
+        query = (
+            "SELECT number, group_head, head FROM audit WHERE number > ? ORDER BY number LIMIT ?"
+        )
+        last = 0
+        while page := self._rows(query, (last, PAGE)):
+            for number, group_head, stored in page:
+                head = next_audit_head(head, group_head)
+                if (number, stored) != (last + 1, head):
+                    raise StoreError(f"the audit chain breaks at {last + 1}")
+                last = number
         return head
 
     def _accept(self, delivery: Delivery, *, at: str) -> Acceptance:
@@ -322,18 +349,16 @@ class Store:
         )
 
     def _stored(self, lane: LaneName, first: int) -> GroupPlace | None:
-        row = self._db.execute(
+        rows = self._rows(
             "SELECT first, count, previous_head, head FROM commit_group"
             " WHERE device = ? AND epoch = ? AND lane = ? AND first = ?",
             (lane.device, lane.epoch, lane.lane, first),
-        ).fetchone()
-        return None if row is None else GroupPlace(*row)
+        )
+        return GroupPlace(*rows[0]) if rows else None
 
     def _audit_end(self) -> tuple[int, bytes]:
-        row = self._db.execute(
-            "SELECT number, head FROM audit ORDER BY number DESC LIMIT 1"
-        ).fetchone()
-        return (0, AUDIT_START) if row is None else (row[0], row[1])
+        rows = self._rows("SELECT number, head FROM audit ORDER BY number DESC LIMIT 1")
+        return (rows[0][0], rows[0][1]) if rows else (0, AUDIT_START)
 
     def _extend_audit(self, group_head: bytes) -> None:
         number, head = self._audit_end()
@@ -343,14 +368,20 @@ class Store:
         )
 
     def _devices(self, tail: str, values: tuple[Any, ...]) -> list[Device]:
-        rows = self._db.execute(
+        rows = self._rows(
             f"SELECT {DEVICE_COLUMNS} FROM device {tail}",  # noqa: S608 - constants of this module
             values,
         )
         return [_device(*row) for row in rows]
 
     def _count(self, query: str, values: tuple[Any, ...]) -> int:
-        return int(self._db.execute(query, values).fetchone()[0])
+        return int(self._rows(query, values)[0][0])
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
 
     def _migrate(self) -> None:
         """Walk the steps that this database lacks."""

@@ -31,8 +31,14 @@ log = structlog.get_logger(__name__)
 
 KEEPALIVE_S = 20
 CONNECT_S = 5.0
+JOIN_S = 10.0
+"""How long a broker may take to greet us and take our subscription."""
 END_S = 1.0
 MAX_MESSAGE_BYTES = 65_536
+IN_FLIGHT = 48
+"""Messages without a PUBACK: what the shipper may hold of all lanes, so that none waits here."""
+UNDER_WAY = 2 * IN_FLIGHT
+"""Messages that paho may keep; beyond, what is published is dropped and asked for again."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
 
 
@@ -134,6 +140,12 @@ class Line:
         if client is not None and client.is_connected():
             client.publish(self._topics.groups, sealed, qos=1)
 
+    def publish_status(self, signed: bytes) -> None:
+        """Publish the station's own status, to be retained, or drop it without a connection."""
+        client = self._client
+        if client is not None and client.is_connected():
+            client.publish(self._topics.status, signed, qos=1, retain=True)
+
     def _keep(self) -> None:
         wait_s = 0.0
         while not self._stopping.wait(wait_s):
@@ -143,7 +155,7 @@ class Line:
             client = self._new_client()
             try:
                 client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: what is no host name
                 log.info("broker_unreachable", error=type(error).__name__)
             else:
                 self._hold(client)
@@ -152,7 +164,10 @@ class Line:
     def _hold(self, client: paho.Client) -> None:
         """Serve one connection until it is lost or we stop."""
         client.loop_start()
-        self._lost.wait()
+        if self._lost.wait(JOIN_S) or self._client is client:
+            self._lost.wait()
+        else:
+            log.warning("broker_silent")
         self._client = None
         client.disconnect()
         client.loop_stop()
@@ -163,6 +178,8 @@ class Line:
             CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, reconnect_on_failure=False
         )
         client.connect_timeout = CONNECT_S
+        client.max_inflight_messages_set(IN_FLIGHT)
+        client.max_queued_messages_set(UNDER_WAY)
         client.tls_set_context(self._context)
         client.will_set(self._topics.status, status_message(online=False), qos=1, retain=True)
         client.on_connect = self._on_connect

@@ -66,6 +66,7 @@ class Shipper:
     lanes: dict[str, LaneWindow]
     broker: bool = False
     epoch: bytes | None = None
+    status: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def idle(cls, lanes: tuple[str, ...]) -> Shipper:
@@ -109,6 +110,13 @@ class GroupGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusGiven:
+    """The station gave its newest signed status; it replaces the one before."""
+
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptCame:
     """The broker delivered what says it is a receipt: everything up to `high_water` is stored."""
 
@@ -124,7 +132,14 @@ class TimePassed:
 
 
 Event: TypeAlias = (
-    BrokerJoined | BrokerLost | StationJoined | StationLost | GroupGiven | ReceiptCame | TimePassed
+    BrokerJoined
+    | BrokerLost
+    | StationJoined
+    | StationLost
+    | GroupGiven
+    | StatusGiven
+    | ReceiptCame
+    | TimePassed
 )
 
 
@@ -133,6 +148,13 @@ class PublishGroup:
     """Give a sealed group to the broker, unchanged."""
 
     sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStatus:
+    """Give the station's status to the broker, to be retained."""
+
+    raw: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +176,7 @@ class LeaveStation:
     """Hang up: what came is not what was agreed."""
 
 
-Effect: TypeAlias = PublishGroup | HandReceipt | ReportLink | LeaveStation
+Effect: TypeAlias = PublishGroup | PublishStatus | HandReceipt | ReportLink | LeaveStation
 
 
 def step(
@@ -171,8 +193,10 @@ def step(
     match event:
         case BrokerJoined():
             joined, sent = _send_everything(replace(shipper, broker=True), now_s, settings)
-            return joined, (*_report(joined), *sent)
+            return joined, (*_report(joined), *_status(joined), *sent)
         case BrokerLost():
+            if not shipper.broker:
+                return shipper, ()
             lost = replace(shipper, broker=False)
             return lost, _report(lost)
         case StationJoined(epoch):
@@ -180,6 +204,9 @@ def step(
             return joined, _report(joined)
         case StationLost():
             return replace(_emptied(shipper), epoch=None), ()
+        case StatusGiven(raw):
+            told = replace(shipper, status=raw)
+            return told, _status(told)
         case GroupGiven(lane, group):
             return _take_group(shipper, lane, group, now_s=now_s, settings=settings)
         case ReceiptCame():
@@ -260,7 +287,13 @@ def _with(shipper: Shipper, lane: str, window: LaneWindow) -> Shipper:
 
 
 def _emptied(shipper: Shipper) -> Shipper:
-    return replace(shipper, lanes={lane: LaneWindow() for lane in shipper.lanes})
+    return replace(shipper, lanes={lane: LaneWindow() for lane in shipper.lanes}, status=None)
+
+
+def _status(shipper: Shipper) -> tuple[Effect, ...]:
+    if shipper.status is None or not shipper.broker:
+        return ()
+    return (PublishStatus(shipper.status),)
 
 
 def _report(shipper: Shipper) -> tuple[Effect, ...]:

@@ -63,10 +63,22 @@ class LinkHealth:
 
 @dataclass(slots=True)
 class _Given:
-    """Of one lane: what this connection was given and no receipt covers."""
+    """Of one lane: what this connection was given and no receipt covers.
 
+    Attributes:
+        began: the mark after which this connection began to give.
+        last: the last sequence number given.
+        under_way: first and last sequence number of each group without a receipt.
+    """
+
+    began: int
     last: int
-    under_way: deque[int] = field(default_factory=deque)
+    under_way: deque[tuple[int, int]] = field(default_factory=deque)
+
+    @property
+    def let_go(self) -> int:
+        """The last sequence number that the link holds no copy of any more."""
+        return self.under_way[0][0] - 1 if self.under_way else self.last
 
 
 class LinkServer:
@@ -151,14 +163,7 @@ class LinkServer:
         self._changed()
         try:
             await self._send(wire, self._hello())
-            given = {
-                lane: _Given(
-                    self._behind.pop(
-                        lane, (await asyncio.to_thread(self._outbox.lane, lane)).acked_seq
-                    )
-                )
-                for lane in LANES
-            }
+            given = {lane: await self._begin(lane) for lane in LANES}
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._give(wire, given))
                 both.create_task(self._take(wire, given))
@@ -168,6 +173,12 @@ class LinkServer:
             wire.close()
             self.health.joined = self.health.online = False
             self._changed()
+
+    async def _begin(self, lane: Lane) -> _Given:
+        """Begin after what a receipt covers, or where a fleet stands that is behind."""
+        acked = (await asyncio.to_thread(self._outbox.lane, lane)).acked_seq
+        mark = self._behind.pop(lane, acked)
+        return _Given(began=mark, last=mark)
 
     def _hello(self) -> handover.Hello:
         return handover.Hello(
@@ -189,7 +200,7 @@ class LinkServer:
                 groups = await asyncio.to_thread(self._outbox.unacknowledged, lane, mine.last, room)
                 for group in groups:
                     mine.last = group.last
-                    mine.under_way.append(group.last)
+                    mine.under_way.append((group.first, group.last))
                     frame = handover.GroupOut(
                         lane=lane, first=group.first, count=group.count, raw=group.raw
                     )
@@ -212,7 +223,11 @@ class LinkServer:
                     raise HandoverError("frame", "not one that a link may send")
 
     async def _believe(self, raw: bytes, given: dict[Lane, _Given]) -> None:
-        """Verify a receipt and let the queue judge it; what is not believed changes nothing."""
+        """Verify a receipt and let the queue judge it; what is not believed deletes nothing.
+
+        Raises:
+            ConnectionResetError: the link may have let go of what is not stored: begin again.
+        """
         try:
             receipt = verify_receipt(raw, self._keys)
             meaning = await asyncio.to_thread(self._outbox.acknowledge, receipt)
@@ -224,16 +239,17 @@ class LinkServer:
         except WireError as error:
             self.health.refused += 1
             log.warning("receipt_refused", error=type(error).__name__)
-            return
+            raise ConnectionResetError("a receipt that nobody signed") from None
         self.health.receipts += 1
         self._advance(receipt, meaning, given[receipt.lane])
         self._changed()
 
     def _advance(self, receipt: VerifiedReceipt, meaning: Acknowledgement, mine: _Given) -> None:
-        while mine.under_way and mine.under_way[0] <= receipt.high_water:
+        while mine.under_way and mine.under_way[0][1] <= receipt.high_water:
             mine.under_way.popleft()
-        if meaning is Acknowledgement.BEHIND and not mine.under_way:
-            # A fleet restored from a backup: begin again where it stands, as far as it is kept.
+        if meaning is Acknowledgement.BEHIND and mine.began != receipt.high_water < mine.let_go:
+            # A fleet restored from a backup lacks what nobody will send again: begin where it
+            # stands, as far as that is kept; once, for what is no longer kept never comes.
             log.warning("fleet_behind", lane=receipt.lane)
             self._behind[receipt.lane] = receipt.high_water
             raise ConnectionResetError("begin again at the fleet's mark")

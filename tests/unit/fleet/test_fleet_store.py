@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.store.acceptance import Acceptance, GroupPlace, LaneMarks, judge
-from fleet.store.store import Delivery, DeviceKnownError, Drop, LaneName, Store, StoreError
+from fleet.store.store import (
+    Delivery,
+    DeviceKnownError,
+    Drop,
+    LaneName,
+    LinkWord,
+    Store,
+    StoreError,
+)
 from wire.group import genesis_head
 
 if TYPE_CHECKING:
@@ -144,19 +152,41 @@ def test_the_audit_chain_covers_every_accepted_group_and_shows_a_rewritten_one(
         ]
         assert len(set(heads)) == 3
         assert store.audit_head() == heads[-1]
-        with closing(sqlite3.connect(path)) as elsewhere, elsewhere:
-            elsewhere.execute("UPDATE audit SET group_head = x'00' WHERE number = 2")
-        with pytest.raises(StoreError, match="breaks at 2"):
-            store.audit_head()
+        for change in ("UPDATE audit SET group_head = x'00'", "DELETE FROM audit"):
+            with closing(sqlite3.connect(path)) as elsewhere, elsewhere:
+                elsewhere.execute(f"{change} WHERE number = 2")
+            with pytest.raises(StoreError, match="breaks at 2"):
+                store.audit_head()
 
 
 def test_drops_and_links_are_counted_with_the_batch(store: Store) -> None:
     drops = [Drop("topic_foreign"), Drop("signature_invalid"), Drop("simulated", "kiosk-1")]
-    store.accept([], drops=[*drops, drops[0]], links={"kiosk-1": "online"}, at=NOW)
+    store.accept(
+        [], drops=[*drops, drops[0]], links={"kiosk-1": LinkWord("online", alive=True)}, at=NOW
+    )
     assert store.dropped() == Counter(drop.why for drop in [*drops, drops[0]])
     device = store.device("kiosk-1")
     assert device is not None
     assert (device.refused, device.last_refusal, device.link) == (1, "simulated", "online")
+    assert device.last_seen == NOW.isoformat()
+
+
+def test_a_word_that_is_no_sign_of_life_leaves_the_time_alone(store: Store) -> None:
+    store.accept([], links={"kiosk-1": LinkWord("online", alive=False)}, at=NOW)
+    device = store.device("kiosk-1")
+    assert device is not None
+    assert (device.link, device.last_seen) == ("online", None)
+
+
+def test_records_are_read_by_the_page_whatever_their_number(store: Store) -> None:
+    wanted = []
+    for lane in sorted(LANES, key=lambda lane: (lane.epoch, lane.lane)):
+        store.accept(chain(lane, [50] * 15), at=NOW)
+        wanted += [(lane, seq) for seq in range(1, 50 * 15 + 1)]
+    assert [(lane, seq) for lane, seq, _ in store.records()] == wanted
+    assert [(lane, seq) for lane, seq, _ in store.records("kiosk-1")] == wanted
+    assert store.records_held("kiosk-1") == len(wanted)
+    assert list(store.records("kiosk-0")) == list(store.records("kiosk-2")) == []
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(store: Store) -> None:
