@@ -142,7 +142,7 @@ def _file_camera(parsed: DeviceURL) -> CameraPort:
     try:
         return FileCamera(Path(parsed.target), fps=float(parsed.query.get("fps", "10")))
     except ValueError as error:
-        raise BadDeviceURL("camera", "fps is a number above 0 and at most 240") from error
+        raise BadDeviceURL("camera", "fps is a number from 0.5 to 240") from error
 
 
 def _known(url: str, device: str, schemes: tuple[str, ...]) -> DeviceURL:

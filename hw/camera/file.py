@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from hw.camera.pace import Pace, checked_fps
 from hw.camera.port import Frame
 from hw.errors import DeviceFailed, DeviceMissing
 
@@ -31,7 +32,6 @@ MAX_FILES = 10_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_PIXELS = 24_000_000
 """As many as a large phone's picture has."""
-MAX_FPS = 240.0
 
 
 class FileCamera:
@@ -45,16 +45,16 @@ class FileCamera:
         Args:
             path: a picture, shown again and again, or a folder, whose pictures are shown in the
                 order of their names, again and again.
-            fps: frames a second, above 0 and at most `MAX_FPS`.
+            fps: frames a second, as `hw.camera.pace` allows.
+
+        Raises:
+            ValueError: fps out of its range.
         """
-        if not 0 < fps <= MAX_FPS:
-            raise ValueError("fps out of range")
         self._path = path
-        self._fps = fps
+        self._fps = checked_fps(fps)
         self._pictures: tuple[Path, ...] = ()
         self._shown: tuple[Path, NDArray[np.uint8]] | None = None
-        self._opened_ns = 0
-        self._next = 0
+        self._pace = Pace(fps)
 
     def open(self) -> None:
         """Look for the pictures and decode the first.
@@ -65,8 +65,7 @@ class FileCamera:
         """
         pictures = _pictures_of(self._path)
         self._picture(pictures[0])
-        self._pictures, self._next = pictures, 0
-        self._opened_ns = time.monotonic_ns()
+        self._pictures, self._pace = pictures, Pace(self._fps)
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames at the chosen pace; who comes late gets the frame of now.
@@ -74,18 +73,13 @@ class FileCamera:
         Raises:
             DeviceFailed: the camera is not open, or a picture cannot be decoded.
         """
-        while True:
-            if not self._pictures:
-                raise DeviceFailed("camera", "not open")
-            elapsed_s = (time.monotonic_ns() - self._opened_ns) / 1e9
-            seq = max(self._next, int(elapsed_s * self._fps))
-            time.sleep(max(seq / self._fps - elapsed_s, 0.0))
-            pictures = self._pictures
-            if not pictures:
+        while pictures := self._pictures:
+            seq = self._pace.wait()
+            if self._pictures is not pictures:
                 continue
-            self._next = seq + 1
             rgb = self._picture(pictures[seq % len(pictures)])
             yield Frame(rgb, time.monotonic_ns(), seq)
+        raise DeviceFailed("camera", "not open")
 
     def cue(self, cue: Cue) -> None:
         """Nobody is there to be asked."""

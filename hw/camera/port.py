@@ -1,18 +1,20 @@
 """The port of a camera: fresh frames, in order, from the device that was opened.
 
-Every driver (file, sim, picamera) implements it in full and passes the same contract suite. It knows
-nothing of faces.
+Every driver (file, sim, picamera) implements it in full; those that run without a lens pass the
+same contract suite. It knows nothing of faces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Cue(StrEnum):
@@ -20,7 +22,7 @@ class Cue(StrEnum):
 
     LOOK_AHEAD = "look_ahead"
     TURN_LEFT = "turn_left"
-    """The person's own left."""
+    """The person's own left, which is on the right-hand side of a frame."""
     TURN_RIGHT = "turn_right"
 
 
@@ -34,7 +36,7 @@ class Frame:
         seq: counts up by one from 0 since open; a gap means dropped frames.
     """
 
-    rgb: NDArray[np.uint8]
+    rgb: NDArray[np.uint8] = field(repr=False)
     monotonic_ns: int
     seq: int
 

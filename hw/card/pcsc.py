@@ -133,12 +133,12 @@ class PCSCReader:
     def _establish(self) -> None:
         scard = _scard()
         with _establishing:
-            before = _open_files()
+            before = _open_sockets()
             result, self._context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
             if result != scard.SCARD_S_SUCCESS:
                 self._context = None
                 raise DeviceMissing("card", _text(result))
-            self._wire = _service_socket(_open_files() - before)
+            self._wire = _service_socket(_open_sockets() - before)
 
     def _choose(self) -> str:
         scard = _scard()
@@ -260,20 +260,24 @@ def _reader_is_lost(state: int) -> bool:
     return bool(state & lost)
 
 
-def _open_files() -> set[int]:
-    try:
-        return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
-    except OSError:
-        return set()
+def _open_sockets() -> set[tuple[int, str]]:
+    """Return this process's sockets, each with its identity: descriptors are soon used again."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if (identity := str(entry.readlink())).startswith("socket:"):
+                    found.add((int(entry.name), identity))
+    return found
 
 
-def _service_socket(candidates: set[int]) -> socket.socket | None:
+def _service_socket(candidates: set[tuple[int, str]]) -> socket.socket | None:
     """Return a second handle on the connection to the service, None if it is not found.
 
     The library has no call that ends a transmit under way; to cut its connection is the only way,
     and the connection is its own secret.
     """
-    for descriptor in candidates:
+    for descriptor, _ in candidates:
         try:
             copy = os.dup(descriptor)
         except OSError:

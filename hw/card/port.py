@@ -60,5 +60,5 @@ class CardPort(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the reader; the port is not used again. Frees a transmit that hangs, if it can."""
+        """Release the reader for good; a transmit that hangs is freed, if it can be."""
         ...

@@ -1,7 +1,7 @@
 """The port of a device key: it signs, and never shows itself.
 
-Drivers: file (a PEM key on disk); a TPM comes with the identity work. Keys are NIST P-256, because a
-TPM 2.0 has it.
+Drivers: file (a PEM key on disk); a TPM is to be another. Keys are NIST P-256, because a TPM 2.0
+has it.
 """
 
 from __future__ import annotations

@@ -116,13 +116,13 @@ class CardContract:
             with pytest.raises(ChipGone):
                 port.transmit(echo(3))
         assert not port.present()
-        rig.insert(chip)
         resets = chip.resets
+        rig.insert(chip)
         with pytest.raises(ChipGone):
             port.transmit(echo(3))
         port.connect(timeout_s=SOON_S)
         assert port.transmit(echo(3)) == bytes(3) + b"\x90\x00"
-        assert chip.resets > 0
+        assert chip.resets > resets
 
     def test_presence_is_noticed_without_a_command(self, rig: Rig) -> None:
         rig.insert(EchoChip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from contract_card import CardContract, EchoChip
@@ -13,6 +13,9 @@ from emrtd.errors import ChipGone
 from emrtd.sim import Holder, TestPKI, personalise
 from hw.card.sim import MAX_CARD_FILE_BYTES, SimulatedReader
 from hw.errors import BadDeviceURL, DeviceFailed, DeviceMissing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SELECT_CARD_ACCESS = Command(0, 0xA4, 2, 0x0C, b"\x01\x1c").to_bytes()
 

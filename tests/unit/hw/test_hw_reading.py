@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 from contract_card import ECHO, LEAVE, EchoChip
 
 from emrtd.apdu import Command, Step
-from emrtd.dialogue import Dialogue
 from emrtd.errors import ChipGone, ChipMalformed
 from hw.card.reading import read
 from hw.card.sim import SimulatedReader
+
+if TYPE_CHECKING:
+    from emrtd.dialogue import Dialogue
 
 
 def connected(chip: EchoChip) -> SimulatedReader:
@@ -71,6 +74,7 @@ def test_a_lost_chip_is_thrown_into_the_dialogue_and_out_to_the_caller() -> None
 def test_what_is_no_response_ends_the_dialogue(response: bytes) -> None:
     class Odd(EchoChip):
         def answer(self, command: bytes) -> bytes:
+            del command
             return response
 
     closed = []

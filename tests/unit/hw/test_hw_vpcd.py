@@ -189,6 +189,7 @@ def test_any_payload_is_answered_ignored_or_refused(payload: bytes) -> None:
 def test_what_no_frame_holds_is_not_sent() -> None:
     class Endless(EchoChip):
         def answer(self, command: bytes) -> bytes:
+            del command
             return bytes(65_536)
 
     with pytest.raises(DeviceFailed):

@@ -1,0 +1,208 @@
+"""A camera before which a rendered head does what the person is asked: `sim://camera?file=HEAD.npz`.
+
+Knows the port, the pace and how a person moves. Does not know how a head is drawn
+(`hw.camera.head`) nor what anyone makes of it. With `flat=1` it is an attack: a print of the same
+portrait, held before the camera, turned and tilted on cue. A rendered head proves nothing about
+living people: it is `simulated`, and no mask, replay or real lens is in it.
+
+"Left" is the person's own left. In a picture that is not mirrored it lies on the right-hand side,
+so that a head that turns left moves its nose to the right of the picture; that is a positive yaw.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from hw.camera import portrait
+from hw.camera.head import Head, Pose, backdrop
+from hw.camera.pace import Pace, checked_fps
+from hw.camera.port import Cue, Frame
+from hw.errors import BadDeviceURL, DeviceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+FPS = 10.0
+SIZE_PX = (640, 480)
+MIN_SIZE_PX, MAX_SIZE_PX = (160, 120), (1280, 960)
+FACES = (0, 1, 3)
+
+TURN_DEG = 22.0
+TURN_S = 0.8
+PRINT_TURN_DEG, PRINT_TILT_DEG = 28.0, 8.0
+"""Who holds a print turns it further than a head, and tilts it, to look alive."""
+SWAY_DEG = 0.9
+SWAY_S = (4.1, 5.7)
+"""How long one sway to the side, and one nod, take."""
+KEPT_POSES = 24
+_SIDES = {Cue.LOOK_AHEAD: 0.0, Cue.TURN_LEFT: 1.0, Cue.TURN_RIGHT: -1.0}
+_OPTIONS = frozenset({"file", "flat", "fps", "size", "faces"})
+_SIZE = re.compile(r"([1-9]\d{2,3})x([1-9]\d{2,3})", re.ASCII)
+
+
+class HeadCamera:
+    """A camera port over one portrait."""
+
+    simulated = True
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        flat: bool = False,
+        fps: float = FPS,
+        size_px: tuple[int, int] = SIZE_PX,
+        faces: int = 1,
+    ) -> None:
+        """Choose who stands before the camera; nothing is opened yet.
+
+        Args:
+            file: the portrait, as `hw.camera.portrait` describes it.
+            flat: whether it is a print that is held up.
+            fps: frames a second, as `hw.camera.pace` allows.
+            size_px: width and height of a frame, `MIN_SIZE_PX` to `MAX_SIZE_PX`.
+            faces: how many copies of the person: one of `FACES`.
+
+        Raises:
+            ValueError: a value out of its range.
+        """
+        if not all(np.less_equal(MIN_SIZE_PX, size_px) & np.less_equal(size_px, MAX_SIZE_PX)):
+            raise ValueError("size out of range")
+        if faces not in FACES:
+            raise ValueError("another number of faces")
+        self._file, self._flat, self._faces = file, flat, faces
+        self._fps, self._size_px = checked_fps(fps), size_px
+        self._head: Head | None = None
+        self._pace = Pace(fps)
+        self._motion = _Motion()
+        self._drawn: dict[Pose, NDArray[np.uint8]] = {}
+
+    @classmethod
+    def from_url_query(cls, query: Mapping[str, str]) -> Self:
+        """Choose by the values of a URL: `file=HEAD.npz[&flat=1][&fps=N][&size=WxH][&faces=0|3]`.
+
+        Raises:
+            BadDeviceURL: an option that is not known, or a value that it does not take.
+        """
+        if query.keys() - _OPTIONS or not query.get("file"):
+            options = ", ".join(sorted(_OPTIONS))
+            raise BadDeviceURL("camera", f"the simulator takes {options}, and needs file")
+        size = _SIZE.fullmatch(query.get("size", "640x480"))
+        if query.get("flat", "0") not in {"0", "1"} or size is None:
+            raise BadDeviceURL("camera", "flat is 0 or 1, size is WIDTHxHEIGHT")
+        try:
+            return cls(
+                Path(query["file"]),
+                flat=query.get("flat") == "1",
+                fps=float(query.get("fps", FPS)),
+                size_px=(int(size[1]), int(size[2])),
+                faces=int(query.get("faces", "1")),
+            )
+        except ValueError as error:
+            raise BadDeviceURL("camera", "fps, size or faces out of range") from error
+
+    def open(self) -> None:
+        """Load the portrait and draw the first pose.
+
+        Raises:
+            DeviceMissing: there is no such file.
+            DeviceFailed: it is no portrait.
+        """
+        self.close()
+        width, height = self._size_px
+        head = Head(portrait.load(self._file), width=width, height=height, flat=self._flat)
+        self._drawn = {Pose(): self._draw(head, Pose())}
+        self._head, self._motion, self._pace = head, _Motion(), Pace(self._fps)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames at the chosen pace; who comes late gets the frame of now.
+
+        Their `rgb` is read-only.
+
+        Raises:
+            DeviceFailed: the camera is not open.
+        """
+        while (head := self._head) is not None:
+            seq = self._pace.wait()
+            if self._head is not head:
+                continue
+            taken_ns = time.monotonic_ns()
+            yield Frame(self._seen(head, self._pose(taken_ns, seq)), taken_ns, seq)
+        raise DeviceFailed("camera", "not open")
+
+    def cue(self, cue: Cue) -> None:
+        """Let the person, or whoever holds the print, begin to do what is asked."""
+        self._motion = self._motion.towards(_SIDES[cue], time.monotonic_ns())
+
+    def close(self) -> None:
+        """Forget the portrait."""
+        self._head, self._drawn = None, {}
+
+    def _pose(self, at_ns: int, seq: int) -> Pose:
+        """Return the pose of an instant, one of the few that are drawn; alive, yet repeatable."""
+        if seq == 0:
+            return Pose()
+        side = self._motion.side(at_ns)
+        if self._flat:
+            yaw, pitch = PRINT_TURN_DEG * side, PRINT_TILT_DEG * abs(side)
+        else:
+            yaw, pitch = TURN_DEG * side, 0.0
+        shake, nod = (SWAY_DEG * math.sin(2 * math.pi * seq / self._fps / s) for s in SWAY_S)
+        step = 1 if abs(yaw) < 2 else 2
+        return Pose(float(step * round((yaw + shake) / step)), float(round(pitch + nod)))
+
+    def _seen(self, head: Head, pose: Pose) -> NDArray[np.uint8]:
+        drawn = self._drawn
+        rgb = drawn.pop(pose, None)
+        if rgb is None:
+            rgb = self._draw(head, pose)
+            if len(drawn) >= KEPT_POSES:
+                drawn.pop(next(iter(drawn)))
+        drawn[pose] = rgb
+        return rgb
+
+    def _draw(self, head: Head, pose: Pose) -> NDArray[np.uint8]:
+        if self._faces == 0:
+            rgb = backdrop(*self._size_px)
+        elif self._faces == 1:
+            rgb = head.render(pose)
+        else:
+            rgb = _crowd(head.render(pose), self._faces)
+        rgb.setflags(write=False)
+        return rgb
+
+
+class _Motion:
+    """A turn from one side to another; -1 is the person's right, 1 the left."""
+
+    def __init__(self, since_ns: int = 0, start: float = 0.0, end: float = 0.0) -> None:
+        self._since_ns, self._start, self._end = since_ns, start, end
+
+    def side(self, at_ns: int) -> float:
+        done = min(max((at_ns - self._since_ns) / 1e9 / TURN_S, 0.0), 1.0)
+        return self._start + (self._end - self._start) * done * done * (3 - 2 * done)
+
+    def towards(self, end: float, at_ns: int) -> _Motion:
+        """Go on from where it stands; asked for the same again, go on as before."""
+        return self if end == self._end else _Motion(at_ns, self.side(at_ns), end)
+
+
+def _crowd(rgb: NDArray[np.uint8], copies: int) -> NDArray[np.uint8]:
+    """Return a frame with the middle of a frame in it, smaller, several times side by side."""
+    height, width = rgb.shape[:2]
+    half = rgb[::2, ::2]
+    tile = width // copies
+    left = (half.shape[1] - tile) // 2
+    crowd = backdrop(width, height)
+    top = (height - half.shape[0]) // 2
+    row = np.tile(half[:, left : left + tile], (1, copies, 1))
+    crowd[top : top + len(row), : row.shape[1]] = row
+    return crowd

@@ -1,0 +1,41 @@
+"""One worker for one citizen: `python -m kiosk.vision --fd N --camera URL --models DIR`.
+
+Knows the command line. Whoever starts it holds the other end of the socket; systemd hands it over
+as descriptor 3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import NoReturn
+
+SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+"""Their matrices here are tiny, and each of their threads reserves memory."""
+
+
+def main() -> NoReturn:
+    """Parse the options, serve, and end the process at once."""
+    options = argparse.ArgumentParser(prog="kiosk.vision", allow_abbrev=False)
+    options.add_argument("--fd", type=int, required=True, help="The socket to the station.")
+    options.add_argument("--camera", required=True, help="The camera's URL.")
+    options.add_argument("--models", type=Path, required=True, help="The model files' folder.")
+    options.add_argument("--production", action="store_true", help="Refuse simulated cameras.")
+    given = options.parse_args()
+    os.environ.update(dict.fromkeys(SINGLE_THREADED, "1"))
+    from kiosk.vision.worker import Phase, run, say
+
+    code = 1
+    try:
+        code = run(
+            fd=given.fd, camera=given.camera, models=given.models, production=given.production
+        )
+    except BaseException:  # noqa: BLE001 -- a traceback may quote what it was about
+        say(Phase.FAILED)
+    # No interpreter is taken down around a camera thread that may be stuck, nor nets that run.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,358 @@
+"""The worker: one socket to the station, one camera, one citizen, then the end.
+
+Knows the loop between both, its clock and its exit. What is on a frame is `sight`'s, what follows
+from it `pipeline`'s. Says nothing on standard error but the names of its phases.
+
+Exit codes: 0 the citizen was judged, or the station hung up; 1 a device or a model failed; 2 the
+station sent what is no agreed frame, or one out of turn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import selectors
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from enum import IntEnum, StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import msgspec
+
+from hw.camera.port import Cue
+from hw.errors import DeviceError, DeviceMissing, DeviceTimeout
+from hw.open import open_camera
+from kiosk.vision import harden
+from kiosk.vision.capture import Capture
+from kiosk.vision.pipeline import Examination, Likeness, Question
+from kiosk.vision.port import (
+    MAX_FRAME_BYTES,
+    VISION_VERSION,
+    Cued,
+    Failed,
+    Judged,
+    Match,
+    Ready,
+    VisionFrameError,
+    Watch,
+    decode_to_worker,
+    encode,
+)
+from kiosk.vision.sight import Eyes
+from models.face.decide import Band, band_of
+from models.face.picture import PictureError
+from models.portrait import PortraitError
+from models.runtime import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hw.camera.port import CameraPort
+    from kiosk.vision.port import BandName, FailureName, Fmr, FromWorker, ToWorker
+    from models.manifest import Calibration
+
+WATCH_MAX_S: Final = 600.0
+"""From Watch to Match; a station that forgot its worker does not keep a camera on."""
+STALL_S: Final = 5.0
+"""A camera that is open and gives no frame for so long has failed; a first frame may take longer
+than the next."""
+STALE_S: Final = 2.0
+"""An older frame shows what was, not what is."""
+SEND_S: Final = 0.2
+"""The station reads at once, or is gone."""
+GRACE_S: Final = 2
+"""So long after a deadline the kernel ends the process, wherever it is stuck."""
+STOP_S: Final = 0.2
+"""How long the camera may take to close after the last word. Nobody waits for one that failed, nor
+when the station left: the end of the process closes it anyway."""
+
+
+class Exit(IntEnum):
+    """The process's exit codes."""
+
+    DONE = 0
+    FAILED = 1
+    REFUSED = 2
+
+
+class Phase(StrEnum):
+    """All that is ever logged."""
+
+    STARTED = "started"
+    LOADED = "loaded"
+    WATCHING = "watching"
+    READY = "ready"
+    MATCHING = "matching"
+    JUDGED = "judged"
+    FAILED = "failed"
+    STATION_LEFT = "station_left"
+    FRAME_REFUSED = "frame_refused"
+
+
+class _StationLeftError(Exception):
+    """The station hung up, or does not read."""
+
+
+class _Finished(Exception):
+    """All has been said."""
+
+    def __init__(self, code: Exit) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def run(*, fd: int, camera: str, models: Path, production: bool) -> Exit:
+    """Serve one citizen over an inherited socket, and return how to exit.
+
+    The caller ends the process with it at once (`os._exit`): the camera's thread may be stuck.
+
+    Args:
+        fd: of the SOCK_SEQPACKET socket to the station.
+        camera: the camera's URL.
+        models: the folder of the model files.
+        production: whether simulated cameras are refused.
+    """
+    held = harden.isolate(fd)
+    say(Phase.STARTED)
+    with socket.socket(fileno=fd) as connection:
+        station = Station(connection)
+        try:
+            _Worker(station, camera, models, production=production, held=held).serve()
+        except _Finished as finished:
+            return finished.code
+        except _StationLeftError:
+            say(Phase.STATION_LEFT)
+            return Exit.DONE
+        except VisionFrameError:
+            say(Phase.FRAME_REFUSED)
+            return Exit.REFUSED
+
+
+def say(phase: Phase, *, without: Sequence[harden.Measure] = ()) -> None:
+    """Write one line of JSON to standard error, which may be closed or full."""
+    line: dict[str, object] = {"event": f"vision_{phase}"}
+    if without:
+        line["without"] = sorted(without)
+    with suppress(OSError, ValueError):
+        sys.stderr.write(json.dumps(line) + "\n")
+        sys.stderr.flush()
+
+
+class Station:
+    """The station's end of the socket, frame by frame."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(SEND_S)
+        self._connection = connection
+
+    def fileno(self) -> int:
+        """Return the descriptor, for a selector."""
+        return self._connection.fileno()
+
+    def receive(self) -> ToWorker:
+        """Return the frame that has come.
+
+        Raises:
+            VisionFrameError: not an agreed one.
+            _StationLeftError: there is none, and none will come.
+        """
+        try:
+            raw, _, flags, _ = self._connection.recvmsg(MAX_FRAME_BYTES + 1)
+        except OSError as error:
+            raise _StationLeftError from error
+        if not raw:
+            raise _StationLeftError
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise VisionFrameError("longer than a frame, or with descriptors")
+        return decode_to_worker(raw)
+
+    def send(self, frame: FromWorker) -> None:
+        """Send one frame.
+
+        Raises:
+            _StationLeftError: it was not taken within `SEND_S`.
+        """
+        try:
+            self._connection.send(encode(frame))
+        except OSError as error:
+            raise _StationLeftError from error
+
+
+class _Worker:
+    """The state of the process; the main thread's alone."""
+
+    def __init__(
+        self,
+        station: Station,
+        camera: str,
+        models: Path,
+        *,
+        production: bool,
+        held: frozenset[harden.Measure],
+    ) -> None:
+        self._station = station
+        try:
+            self._camera: CameraPort = open_camera(camera, allow_simulators=not production)
+            self._eyes = Eyes(models)
+            self._calibration = self._eyes.calibration
+        except (DeviceError, ModelError) as error:
+            self._fail(error)
+        held |= harden.seal()
+        say(Phase.LOADED, without=[each for each in harden.Measure if each not in held])
+        self._capture: Capture | None = None
+        self._examination = Examination(likeness(self._calibration))
+        self._ready = False
+        self._asked_s: float | None = None
+        self._deadline_s = math.inf
+        self._fresh_until_s = math.inf
+
+    def serve(self) -> NoReturn:
+        """Answer the station until all is said; ends with the exception that says how."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._station, selectors.EVENT_READ)
+            try:
+                while True:
+                    self._turn(selector)
+            except (DeviceError, ModelError, PictureError) as error:
+                self._fail(error)
+            except _Finished:
+                if self._capture is not None:
+                    self._capture.stop(STOP_S)
+                raise
+
+    def _turn(self, selector: selectors.BaseSelector) -> None:
+        """Wait for whatever comes first, and do it; the station before the camera."""
+        due_s = min(self._deadline_s, self._fresh_until_s) - time.monotonic()
+        ready = selector.select(None if math.isinf(due_s) else max(due_s, 0.0))
+        if any(key.fileobj is self._station for key, _ in ready):
+            self._take(self._station.receive(), selector)
+        elif self._capture is not None and ready:
+            self._see(self._capture)
+        self._keep_time()
+
+    def _take(self, frame: ToWorker, selector: selectors.BaseSelector) -> None:
+        match frame:
+            case Watch() if self._capture is None and frame.version == VISION_VERSION:
+                self._watch(selector)
+            case Match() if self._capture is not None and self._asked_s is None:
+                self._match(frame)
+            case _:
+                raise VisionFrameError("not that, or not now")
+
+    def _watch(self, selector: selectors.BaseSelector) -> None:
+        say(Phase.WATCHING)
+        self._capture = Capture(self._camera)
+        selector.register(self._capture.fd, selectors.EVENT_READ)
+        self._capture.start()
+        _end_within(WATCH_MAX_S)
+        self._deadline_s = time.monotonic() + WATCH_MAX_S
+        self._fresh_until_s = time.monotonic() + STALL_S
+
+    def _match(self, frame: Match) -> None:
+        say(Phase.MATCHING)
+        now_s = time.monotonic()
+        self._asked_s, self._deadline_s = now_s, now_s + frame.seconds
+        _end_within(frame.seconds)
+        self._eyes.take_ms()
+        try:
+            portrait = self._eyes.read_portrait(frame.portrait)
+        except PortraitError:
+            self._judge(Judged(band="none", live="absent", frames=0, reasons=("quality_portrait",)))
+        compare = partial(
+            band_for, reference=portrait, calibration=self._calibration, fmr=frame.fmr
+        )
+        self._examination.ask(Question(frame.turn, self._deadline_s, compare))
+
+    def _see(self, capture: Capture) -> None:
+        frame = capture.take()
+        now_s = time.monotonic()
+        if frame is None or now_s - frame.monotonic_ns / 1e9 > STALE_S:
+            return
+        if not self._ready:
+            self._ready = True
+            say(Phase.READY)
+            self._station.send(Ready(models=self._eyes.models, simulated=self._camera.simulated))
+        self._fresh_until_s = now_s + STALL_S
+        for said in self._examination.see(self._eyes.look(frame)):
+            self._say(said, capture)
+
+    def _keep_time(self) -> None:
+        now_s = time.monotonic()
+        for said in self._examination.expire(now_s):
+            self._say(said, None)
+        if now_s >= self._deadline_s:
+            raise _StationLeftError
+        if now_s >= self._fresh_until_s:
+            raise DeviceTimeout("camera", "no frame")
+
+    def _say(self, frame: FromWorker, capture: Capture | None) -> None:
+        if isinstance(frame, Judged):
+            self._judge(frame)
+        if isinstance(frame, Cued) and capture is not None:
+            capture.cue(Cue(frame.cue))
+        self._station.send(frame)
+
+    def _judge(self, judged: Judged) -> NoReturn:
+        whole_ms = (time.monotonic() - (self._asked_s or 0.0)) * 1000
+        ms = {phase: round(each, 1) for phase, each in self._eyes.take_ms().items()}
+        self._station.send(msgspec.structs.replace(judged, ms={**ms, "whole": round(whole_ms, 1)}))
+        say(Phase.JUDGED)
+        raise _Finished(Exit.DONE)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        say(Phase.FAILED)
+        self._station.send(Failed(_failure(error)))
+        raise _Finished(Exit.FAILED)
+
+
+def band_for(
+    frames: Sequence[NDArray[np.float32]],
+    *,
+    reference: NDArray[np.float32],
+    calibration: Calibration,
+    fmr: Fmr,
+) -> BandName:
+    """Return how like the reference the frames are, where "same" means at the rate asked for.
+
+    A stricter rate makes of what is the same at 1e-4 only "unsure"; a laxer one takes what would be
+    "unsure" for the same.
+    """
+    band = band_of(frames, reference, calibration=calibration)
+    if fmr == "1e-5" and band is Band.SAME:
+        band = Band.UNSURE
+    if fmr == "1e-3" and band is Band.UNSURE:
+        band = Band.SAME
+    return band.value
+
+
+def _end_within(seconds: float) -> None:
+    """Let the kernel end a process whose codec, net or camera hangs: nothing of ours would run."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(seconds) + GRACE_S)
+
+
+def likeness(calibration: Calibration) -> Likeness:
+    """Return when two frames show the same person: no laxer than for a portrait.
+
+    Raises:
+        KeyError: the calibration has no threshold for 1e-4 or 1e-3.
+    """
+    return Likeness(ahead=calibration.cosine_at(1e-4), turning=calibration.cosine_at(1e-3))
+
+
+def _failure(error: Exception) -> FailureName:
+    match error:
+        case DeviceMissing():
+            return "device_missing"
+        case DeviceTimeout():
+            return "device_timeout"
+        case _:
+            return "device_failed"

@@ -1,0 +1,184 @@
+"""Whether what turns is a head or a picture of one.
+
+Knows one cue: asked to turn, a head shows another side of itself, a picture only another slant. The
+frontal mesh is fitted, as a solid body, to the turned one; how far it had to turn and how badly a
+flat sheet would explain the same points are the two figures. A video of the right turn, a mask and
+a screen that plays along pass: this is one layer of several, no presentation attack detection by
+itself. Whoever asks chooses the side at random, keeps the time, and compares faces from before and
+after the turn, lest one person turns for another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from models.face.quality import pose_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.face.mesh import Mesh
+
+Direction = Literal["left", "right"]
+"""The person's own."""
+
+STABLE: Final = (
+    33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 48, 278, 129,
+    358, 10, 151, 9, 8, 67, 297, 109, 338, 127, 356, 234, 454, 50, 280, 116, 345,
+)  # fmt: skip
+"""Points that a smile, a word and a blink hardly move."""
+MIN_TURN_DEG: Final = 12.0
+"""Fitted yaw. A head turned 20 degrees reads 13 to 16; a picture slanted up to 45 at most 10."""
+MIN_RESIDUAL: Final = 0.05
+"""Of the eye distance. A head turned 20 degrees leaves at least .05 to the best homography."""
+MIN_RIGIDITY: Final = 0.88
+"""A slanted picture is narrowed one way, which no turn of a solid body does; heads: above .9."""
+MAX_TILT_DEG: Final = 9.0
+"""A turn, not a nod: slanted two ways at once, a picture's yaw reads too high."""
+MAX_REST_DEG: Final = 6.0
+"""Within this of where it began, the head is back."""
+MIN_FRAMES: Final = 2
+"""Turned frames that are needed; one may be a slip of the mesh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a face stands against its frontal reference.
+
+    Attributes:
+        yaw_deg: fitted turn, positive towards the person's own left.
+        residual: root mean square error of the best homography, in eye distances of the reference.
+        rigidity: 0..1; 1 when the fit is a pure turn and scale.
+        tilt_deg: change of pitch, either way.
+    """
+
+    yaw_deg: float
+    residual: float
+    rigidity: float
+    tilt_deg: float
+
+    @property
+    def solid(self) -> bool:
+        """Whether a flat picture does not explain it."""
+        return (
+            self.residual >= MIN_RESIDUAL
+            and self.rigidity >= MIN_RIGIDITY
+            and self.tilt_deg <= MAX_TILT_DEG
+        )
+
+
+class Progress(StrEnum):
+    """How far a challenge has come."""
+
+    WAITING = "waiting"
+    """Not turned yet."""
+    TURNED = "turned"
+    """Turned as asked; now back."""
+    PASSED = "passed"
+    FAILED = "failed"
+    """Turned the other way: a recording would be right half of the time."""
+
+
+class TurnChallenge:
+    """One request to turn to one side and back."""
+
+    def __init__(self, direction: Direction, *, reference: Mesh) -> None:
+        """Begin.
+
+        Args:
+            direction: the person's own side to turn to, chosen at random by the caller.
+            reference: the face looking ahead, just before it was asked.
+
+        Raises:
+            ValueError: the reference is no face, or the direction no side.
+        """
+        if direction not in {"left", "right"}:
+            raise ValueError("no such direction")
+        if not reference.is_face:
+            raise ValueError("the reference is no face")
+        self._sign = 1.0 if direction == "left" else -1.0
+        self._reference = reference
+        self._right, self._wrong = 0, 0
+        self._progress = Progress.WAITING
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come; `PASSED` and `FAILED` are final."""
+        return self._progress
+
+    def feed(self, mesh: Mesh) -> Progress:
+        """Take the next frame's face and return how far it has come.
+
+        Args:
+            mesh: of the one face in the frame; what is no face counts as `lost`.
+        """
+        if self._progress in {Progress.PASSED, Progress.FAILED}:
+            return self._progress
+        if not mesh.is_face:
+            return self.lost()
+        turn = measure(self._reference, mesh)
+        towards = self._sign * turn.yaw_deg
+        self._right += towards >= MIN_TURN_DEG and turn.solid
+        self._wrong += towards <= -MIN_TURN_DEG
+        if self._wrong >= MIN_FRAMES:
+            self._progress = Progress.FAILED
+        elif self._progress is Progress.TURNED and abs(turn.yaw_deg) <= MAX_REST_DEG:
+            self._progress = Progress.PASSED
+        elif self._right >= MIN_FRAMES:
+            self._progress = Progress.TURNED
+        return self._progress
+
+    def lost(self) -> Progress:
+        """Say that a frame had no face, or several: what was shown so far counts no more."""
+        if self._progress in {Progress.WAITING, Progress.TURNED}:
+            self._right, self._progress = 0, Progress.WAITING
+        return self._progress
+
+
+def measure(reference: Mesh, mesh: Mesh) -> Turn:
+    """Compare a face with its frontal reference.
+
+    Args:
+        reference: the face looking ahead.
+        mesh: the same face, later.
+    """
+    solid = reference.points[list(STABLE)].astype(np.float64)
+    flat = mesh.points[list(STABLE), :2].astype(np.float64)
+    fit, *_ = np.linalg.lstsq(solid - solid.mean(axis=0), flat - flat.mean(axis=0), rcond=None)
+    across, down = fit.T
+    scale = max(float(np.linalg.norm(down)), 1e-9)
+    large, small = np.linalg.svd(fit, compute_uv=False)
+    # Depth grows away from the camera: turning left brings what is near, the nose, to the right.
+    yaw = -np.degrees(np.arcsin(np.clip(across[2] / scale, -1.0, 1.0)))
+    eye_distance_px = max(reference.eye_distance_px, 1e-9)
+    return Turn(
+        yaw_deg=float(yaw),
+        residual=_homography_residual(solid[:, :2] / eye_distance_px, flat / eye_distance_px),
+        rigidity=float(small / max(float(large), 1e-9)),
+        tilt_deg=abs(pose_of(mesh).pitch_deg - pose_of(reference).pitch_deg),
+    )
+
+
+def _homography_residual(source: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+    """Return the root mean square distance that the best homography leaves, in the given units."""
+    source, target = source - source.mean(axis=0), target - target.mean(axis=0)
+    x, y = source.T
+    u, v = target.T
+    one, none = np.ones_like(x), np.zeros_like(x)
+    rows = np.concatenate(
+        [
+            np.stack([x, y, one, none, none, none, -u * x, -u * y, -u], axis=1),
+            np.stack([none, none, none, x, y, one, -v * x, -v * y, -v], axis=1),
+        ]
+    )
+    _, _, right = np.linalg.svd(rows)
+    mapped = np.stack([x, y, one], axis=1) @ right[-1].reshape(3, 3).T
+    depth = mapped[:, 2:]
+    if np.abs(depth).min() < 1e-9:
+        # No sheet of paper looks like that; without an answer there is no proof of a head either.
+        return 0.0
+    return float(np.sqrt((((mapped[:, :2] / depth) - target) ** 2).sum(axis=1).mean()))

@@ -1,0 +1,78 @@
+"""Decode the portrait of a chip: JPEG or JPEG 2000 bytes from outside, pixels within bounds.
+
+Knows image formats and limits. Does not know the records around the image (emrtd), nor faces.
+Whatever the bytes are, they end as a picture or as `PortraitError`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image
+
+from models.face.picture import MAX_SIDE_PX, MIN_SIDE_PX
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMATS: Final = ("JPEG", "JPEG2000")
+MAX_BYTES: Final = 128 * 1024
+MAX_PIXELS: Final = 4_000_000
+MODES: Final = frozenset({"L", "RGB"})
+"""Grey or colour, 8 bits a channel: nothing else stands in a portrait."""
+
+
+class PortraitError(Exception):
+    """The bytes are no portrait that may be looked at.
+
+    Attributes:
+        why: "size" (too many bytes or pixels, or too few), "format" or "damaged".
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"portrait: {why}")
+        self.why = why
+
+
+def decode(raw: bytes) -> NDArray[np.uint8]:
+    """Decode a coded portrait.
+
+    Args:
+        raw: a JPEG file, a JP2 file or a JPEG 2000 code stream; at most `MAX_BYTES`.
+
+    Returns:
+        (H, W, 3) uint8, RGB, read-only; H * W at most `MAX_PIXELS`.
+
+    Raises:
+        PortraitError: they are other bytes.
+    """
+    if len(raw) > MAX_BYTES:
+        raise PortraitError("size")
+    opened = _open(raw)
+    width, height = opened.size
+    if not (width * height <= MAX_PIXELS and min(width, height) >= MIN_SIDE_PX):
+        raise PortraitError("size")
+    if max(width, height) > MAX_SIDE_PX:
+        raise PortraitError("size")
+    if opened.mode not in MODES:
+        raise PortraitError("format")
+    try:
+        rgb = np.asarray(opened.convert("RGB"), dtype=np.uint8)
+    except Exception as error:
+        raise PortraitError("damaged") from error
+    rgb.setflags(write=False)
+    return rgb
+
+
+def _open(raw: bytes) -> Image.Image:
+    """Read no more than the header."""
+    try:
+        with warnings.catch_warnings():
+            # A picture that claims to be huge is refused just after this.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(raw), formats=FORMATS)
+    except Exception as error:
+        raise PortraitError("format") from error

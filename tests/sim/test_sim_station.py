@@ -1,0 +1,316 @@
+"""Whole sessions on simulated devices: bad cards, bad luck, bad people; ready for the next citizen.
+
+Every session must end in a typed outcome, leave exactly one record, and leave the kiosk ready.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kiosk_stage import OPENS, Desk, card_only, chip, desk, make_stage, sign
+
+from emrtd.errors import ChipGone
+from emrtd.keys import CAN
+from emrtd.sim import FAULTS
+from kiosk.outbox import QueueFull
+from kiosk.session.events import Cancelled, KeyGiven
+from kiosk.session.prompts import Prompt
+from kiosk.station.view import Screen
+from tram.verify import attend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emrtd.sim import Chip
+    from kiosk.station.view import ViewModel
+    from tram.parts.stage import Stage
+
+GOOD = ("accepted", [])
+WRONG = CAN("999999")
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return make_stage(tmp_path_factory.mktemp("stage") / "stage")
+
+
+@pytest.fixture(scope="module")
+def counter(stage: Stage) -> Iterator[Desk]:
+    """A kiosk that looks at cards only, for many citizens."""
+    with desk(stage) as running:
+        yield running
+
+
+def ended(row: dict[str, Any]) -> tuple[str, list[str]]:
+    return row["outcome"], row["reasons"]
+
+
+EXPECTED = {
+    "genuine": ("accepted", []),
+    "chip_key_mismatch": ("refused", ["chip_key_mismatch"]),
+    "data_hash_mismatch": ("refused", ["data_hash_mismatch"]),
+    "signature_invalid": ("refused", ["signature_invalid"]),
+    "signer_expired": ("refused", ["signer_expired"]),
+    "advertised_file_missing": ("refused", ["advertised_file_missing"]),
+    "issuer_unknown": ("referred", ["issuer_unknown"]),
+    "channel_broken": ("referred", ["channel_broken"]),
+    "chip_malformed": ("referred", ["chip_malformed"]),
+    "wrong_password": ("incomplete", ["wrong_password", "cancelled"]),
+    "chip_gone": ("incomplete", ["chip_gone"]),
+}
+"""What a citizen's session becomes, by the reason that the table of lies promises."""
+
+
+@pytest.mark.parametrize("fault", [name for name, case in FAULTS.items() if not case.takes_number])
+def test_every_lie_ends_in_its_own_outcome_and_the_next_citizen_is_served(
+    counter: Desk, stage: Stage, fault: str
+) -> None:
+    before = counter.records()
+    row = counter.serve(chip(stage, fault=fault))
+    assert ended(row) == EXPECTED[str(FAULTS[fault].expected)]
+    assert ended(counter.serve(chip(stage))) == GOOD
+    assert counter.records() == before + 2
+
+
+@pytest.mark.parametrize("at", [*range(1, 32, 3), 60, 90])
+def test_a_card_pulled_and_put_back_is_served_anew(counter: Desk, stage: Stage, at: int) -> None:
+    before = counter.records()
+    counter.reader.insert(chip(stage, fault=f"torn:{at}"))
+    first = counter.watch()
+    assert ended(first) == ("incomplete", ["chip_gone"])
+    again = counter.watch()
+    assert ended(again) == GOOD
+    counter.reader.remove()
+    counter.rest()
+    assert counter.records() == before + 2
+
+
+def test_a_wrong_key_says_so_and_the_right_one_then_opens(counter: Desk, stage: Stage) -> None:
+    keys = iter([WRONG, OPENS])
+    prompts = []
+
+    def look(view: ViewModel) -> None:
+        if view.screen is Screen.KEY:
+            prompts.append((view.prompt, view.attempts_left))
+            counter.kiosk.station.post(KeyGiven(next(keys)))
+
+    end = counter.kiosk.station.subscribe(look)
+    ends: list[Any] = []
+    counter.kiosk.station.on_ended(ends.append)
+    counter.reader.insert(chip(stage))
+    wait_for(lambda: bool(ends))
+    end()
+    counter.reader.remove()
+    counter.rest()
+    assert prompts == [(Prompt.ENTER_KEY, 3), (Prompt.KEY_REFUSED, 2)]
+    assert ends[0].verdict.outcome == "accepted"
+
+
+def test_the_key_is_asked_for_as_often_as_the_policy_says(counter: Desk, stage: Stage) -> None:
+    ends: list[Any] = []
+
+    def look(view: ViewModel) -> None:
+        if view.screen is Screen.KEY:
+            counter.kiosk.station.post(KeyGiven(WRONG))
+
+    end = counter.kiosk.station.subscribe(look)
+    counter.kiosk.station.on_ended(ends.append)
+    counter.reader.insert(chip(stage))
+    wait_for(lambda: bool(ends))
+    end()
+    counter.reader.remove()
+    counter.rest()
+    assert [reason.value for reason in ends[0].verdict.reasons] == ["wrong_password"]
+
+
+class Hanging:
+    """A chip that never answers its n-th command, until it is let go."""
+
+    def __init__(self, chip: Chip, *, at: int) -> None:
+        self._chip, self._left = chip, at
+        self.atr, self.reset = chip.atr, chip.reset
+        self.let_go = False
+
+    def answer(self, command: bytes) -> bytes:
+        self._left -= 1
+        while self._left == 0:
+            if self.let_go:
+                raise ChipGone
+            time.sleep(0.01)
+        return self._chip.answer(command)
+
+
+def test_a_chip_that_hangs_ends_by_the_timer(stage: Stage) -> None:
+    with desk(stage, policy=card_only(stage, reading=1)) as running:
+        hanging = Hanging(chip(stage), at=20)
+        running.reader.insert(hanging)
+        row = running.watch()
+        hanging.let_go = True
+        running.reader.remove()
+        running.rest()
+        assert ended(row) == ("incomplete", ["timeout"])
+        assert ended(running.serve(chip(stage))) == GOOD
+
+
+def test_whoever_stops_while_the_chip_is_read_is_let_go(counter: Desk, stage: Stage) -> None:
+    ends: list[Any] = []
+
+    def look(view: ViewModel) -> None:
+        if view.screen is Screen.READING and (view.progress or 0) > 0.3:
+            counter.kiosk.station.post(Cancelled())
+
+    counter.kiosk.station.on_ended(ends.append)
+    end = counter.kiosk.station.subscribe(look)
+    counter.reader.insert(slow(chip(stage)))
+    row = counter.watch()
+    end()
+    counter.reader.remove()
+    counter.rest()
+    assert ended(row) == ("incomplete", ["cancelled"])
+
+
+def slow(chip: Chip) -> Chip:
+    """Let a chip take a hundredth of a second for each command."""
+    answer = chip.answer
+
+    def late(command: bytes) -> bytes:
+        time.sleep(0.01)
+        return answer(command)
+
+    chip.answer = late  # type: ignore[method-assign] # a slower chip
+    return chip
+
+
+def test_a_card_swapped_before_the_verdict_is_noticed(stage: Stage) -> None:
+    """The other card lies there when the chip is asked once more: it has no such channel."""
+    with desk(stage) as running:
+        first, second = chip(stage), chip(stage)
+        commands = 0
+        answer = first.answer
+
+        def swapping(command: bytes) -> bytes:
+            nonlocal commands
+            commands += 1
+            return answer(command)
+
+        first.answer = swapping  # type: ignore[method-assign] # it counts
+        assert ended(running.serve(first)) == GOOD
+        whole = commands
+        commands = 0
+
+        def swapped(command: bytes) -> bytes:
+            nonlocal commands
+            commands += 1
+            return (answer if commands <= whole - 2 else second.answer)(command)
+
+        first.answer = swapped  # type: ignore[method-assign] # another chip from there on
+        assert ended(running.serve(first)) == ("refused", ["card_swapped"])
+
+
+# what the policy says
+
+
+@pytest.mark.parametrize("made", ["missing", "unsigned", "expired"])
+def test_without_a_valid_policy_nothing_is_accepted(stage: Stage, made: str) -> None:
+    path = stage.root / f"{made}.cose"
+    if made == "unsigned":
+        path.write_bytes(b'{"layers": []}')
+    elif made == "expired":
+        path = sign(stage, "expired", not_after=1)
+    with desk(stage, policy=path) as running:
+        assert ended(running.serve(chip(stage))) == ("referred", [f"policy_{made}"])
+
+
+def test_a_simulated_card_is_no_card_where_simulators_are_not_allowed(stage: Stage) -> None:
+    with desk(stage, policy=sign(stage, "strict", simulators_allowed=False)) as running:
+        assert ended(running.serve(chip(stage))) == ("referred", ["policy_simulator"])
+
+
+# the queue
+
+
+def test_a_full_queue_accepts_nobody_and_loses_nothing(stage: Stage) -> None:
+    with desk(stage) as running:
+        outbox = running.kiosk.outbox
+        assert ended(running.serve(chip(stage))) == GOOD
+        store = outbox._store
+        store._db.execute(
+            f"PRAGMA max_page_count = {store._db.execute('PRAGMA page_count').fetchone()[0]}"
+        )
+        rows = [running.serve(chip(stage)) for _ in range(30)]
+        last = rows[-1]
+        assert (last["outcome"], last["reasons"][0], last["record"]) == (
+            "incomplete", "queue_full", None,
+        )  # fmt: skip
+        stored = [row for row in rows if row["record"] is not None]
+        assert running.records() == 1 + len(stored)
+        assert outbox.verify().records == 1 + len(stored)
+        assert running.kiosk.station.view().screen is Screen.WELCOME
+
+
+# the face
+
+
+@pytest.mark.parametrize(
+    ("query", "outcome", "reasons"),
+    [
+        ("&faces=0", "referred", ["no_face"]),
+        ("&faces=3", "referred", ["several_faces"]),
+    ],
+)
+def test_nobody_and_three_people_before_the_camera(
+    stage: Stage, query: str, outcome: str, reasons: list[str]
+) -> None:
+    policy = sign(stage, "quick", patience=quick())
+    url = stage.camera_url("holder", flat=False) + query
+    with desk(stage, policy=policy, camera_url=url) as running:
+        hints = []
+        running.kiosk.station.subscribe(lambda view: hints.append(view.hint))
+        assert ended(running.serve(chip(stage))) == (outcome, reasons)
+        assert reasons[0] in {None if hint is None else hint.value for hint in hints}
+
+
+def quick() -> Any:
+    from wire.policy import Patience
+
+    return Patience(face=4, showing=2)
+
+
+def test_a_camera_that_is_not_there_is_a_device_not_a_person(stage: Stage) -> None:
+    url = f"sim://camera?file={stage.root / 'nobody.npz'}"
+    with desk(stage, policy=sign(stage, "whole"), camera_url=url) as running:
+        assert ended(running.serve(chip(stage))) == ("incomplete", ["device_missing"])
+
+
+def test_a_reader_that_is_not_there_is_shown_before_anybody_comes(stage: Stage) -> None:
+    with desk(stage, open_card=None, card_url="sim://card?file=/nonexistent.json") as running:
+        running.kiosk.station.post(Cancelled())
+    del running
+
+
+def wait_for(holds: Any, seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_reports_name_nobody(counter: Desk, stage: Stage) -> None:
+    row = counter.serve(chip(stage))
+    assert "012345" not in str(row)
+    assert set(row) == {
+        "outcome", "reasons", "checks", "face", "finger", "record", "row", "apdus", "ms",
+    }  # fmt: skip
+    assert row["finger"] == "no_reference"
+
+
+def test_nothing_is_reported_twice(counter: Desk, stage: Stage) -> None:
+    rows = []
+    counter.kiosk.station.on_ended(rows.append)
+    counter.serve(chip(stage))
+    assert len(rows) == 1
+
+
+_ = (QueueFull, attend)

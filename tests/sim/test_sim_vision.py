@@ -1,0 +1,333 @@
+"""The whole worker: real nets, a process of its own, a camera before which a rendered head turns.
+
+That our renderer passes our models is circular: no living face was seen here. What these tests hold
+is the order of things, who is told from whom, and that every end is an end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from vision_scene import (
+    HOLDER,
+    MODELS,
+    OTHER,
+    READY,
+    WHY_NOT,
+    Stage,
+    Talk,
+    bomb,
+    card_portrait,
+    cues,
+    failed,
+    hints,
+    montage,
+    plain_jpeg,
+    press,
+)
+
+from kiosk.vision.port import MAX_FRAME_BYTES, Judged, Match, Ready, Watch, encode
+
+pytestmark = pytest.mark.skipif(not READY, reason=WHY_NOT)
+
+SAME = {"same", "same_strong"}
+GONE_WITHIN_S = 1.5
+"""Half a second is promised; a busy machine gets more."""
+MATCH = Match(portrait=b"x", fmr="1e-4", turn="left", seconds=20)
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("heads")
+    return {name: press(name, folder) for name in (HOLDER, OTHER)}
+
+
+@pytest.fixture(scope="module")
+def holder(heads: dict[str, Path]) -> str:
+    return f"sim://camera?file={heads[HOLDER]}"
+
+
+@pytest.fixture(scope="module")
+def stage(heads: dict[str, Path]) -> Stage:
+    return Stage(heads)
+
+
+# a citizen at the kiosk
+
+
+@pytest.mark.parametrize("turn", ["left", "right"])
+def test_the_holder_is_the_same_and_alive(holder: str, turn: str) -> None:
+    with Talk(holder) as talk:
+        judged, said = talk.examine(card_portrait(), turn=turn)
+        assert talk.exit_code() == 0
+    assert judged.band in SAME
+    assert (judged.live, judged.reasons) == ("passed", ())
+    assert judged.frames >= 5
+    assert cues(said) == [f"turn_{turn}", "look_ahead"]
+    assert hints(said) == []
+    assert judged.ms.keys() == {"detect", "mesh", "quality", "embed", "portrait", "whole"}
+    assert sum(judged.ms.values()) <= 2 * judged.ms["whole"]
+
+
+def test_another_person_is_different_and_alive(heads: dict[str, Path]) -> None:
+    with Talk(f"sim://camera?file={heads[OTHER]}") as talk:
+        judged, _ = talk.examine(card_portrait())
+    assert (judged.band, judged.live, judged.reasons) == ("different", "passed", ())
+
+
+def test_a_print_of_the_holder_is_not_alive(holder: str) -> None:
+    with Talk(f"{holder}&flat=1") as talk:
+        judged, said = talk.examine(card_portrait(), seconds=4)
+    assert judged.band in SAME
+    assert (judged.live, cues(said)) == ("failed", ["turn_left"])
+
+
+@pytest.mark.parametrize(("faces", "reason"), [(0, "no_face"), (3, "several_faces")])
+def test_nobody_and_several_have_a_reason_by_the_deadline(
+    holder: str, faces: int, reason: str
+) -> None:
+    with Talk(f"{holder}&faces={faces}") as talk:
+        asked_s = time.monotonic()
+        judged, said = talk.examine(card_portrait(), seconds=1.5)
+        took_s = time.monotonic() - asked_s
+    assert (judged.band, judged.live, judged.frames) == ("none", "absent", 0)
+    assert judged.reasons == (reason,)
+    assert hints(said) == [reason]
+    assert 1.5 <= took_s < 4
+    assert 1500 <= judged.ms["whole"] < 2500
+
+
+# a portrait from outside
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        lambda: card_portrait()[:2000],
+        lambda: card_portrait()[:200],
+        bomb,
+        lambda: plain_jpeg(2500),
+        lambda: b"\xff\xd8\xff" + bytes(5000),
+        lambda: os.urandom(500),
+    ],
+    ids=["cut short", "header only", "bomb", "too many pixels", "zeros", "noise"],
+)
+def test_a_portrait_that_is_none_ends_with_its_reason(holder: str, raw) -> None:
+    with Talk(holder) as talk:
+        judged, _ = talk.examine(raw())
+        assert talk.exit_code() == 0
+    assert (judged.band, judged.live, judged.frames) == ("none", "absent", 0)
+    assert judged.reasons == ("quality_portrait",)
+    assert judged.ms["whole"] < 3000
+
+
+@pytest.mark.parametrize("people", [(), (HOLDER, OTHER), (HOLDER, OTHER, "astronaut")])
+def test_a_portrait_of_nobody_or_several_ends_with_its_reason(
+    holder: str, people: tuple[str, ...]
+) -> None:
+    raw = montage(*people) if people else plain_jpeg(400)
+    with Talk(holder) as talk:
+        judged, _ = talk.examine(raw)
+    assert (judged.band, judged.live) == ("none", "absent")
+    assert judged.reasons == ("quality_portrait",)
+
+
+# a station that goes, or breaks the agreement
+
+
+@pytest.mark.parametrize("when", ["at once", "watching", "looking", "turning"])
+def test_a_worker_whose_station_is_gone_is_gone(holder: str, when: str) -> None:
+    with Talk(holder) as talk:
+        if when != "at once":
+            talk.send(Watch())
+            talk.until(Ready)
+        if when == "looking":
+            talk.send(Match(portrait=card_portrait(), fmr="1e-4", turn="left", seconds=20))
+        if when == "turning":
+            talk.send(Match(portrait=card_portrait(), fmr="1e-4", turn="left", seconds=20))
+            next(talk.frames())
+        talk.wire.close()
+        # Before it is there at all it has to start and load; then it looks.
+        assert talk.exit_code(GONE_WITHIN_S if when != "at once" else 5) == 0
+    assert "vision_station_left" in talk.stderr
+
+
+def test_an_empty_message_is_the_end(holder: str) -> None:
+    with Talk(holder) as talk:
+        talk.wire.send(b"")
+        assert talk.exit_code() == 0
+
+
+@pytest.mark.parametrize(
+    "raws",
+    [
+        [b"\xc1"],
+        [bytes(MAX_FRAME_BYTES + 1)],
+        [encode(Watch(version=2))],
+        [encode(MATCH)],
+        [encode(Watch()), encode(Watch())],
+        [encode(Ready(models={}, simulated=True))],
+    ],
+    ids=["no frame", "too long", "another version", "unasked", "twice", "a worker's own"],
+)
+def test_a_frame_that_was_not_agreed_ends_with_2(holder: str, raws: list[bytes]) -> None:
+    with Talk(holder) as talk:
+        for raw in raws:
+            talk.wire.send(raw)
+        assert talk.exit_code() == 2
+        assert not any(isinstance(each, Judged) for each in talk.frames())
+
+
+def test_a_descriptor_is_not_taken(holder: str) -> None:
+    with Talk(holder) as talk, Path(os.devnull).open("rb") as file:
+        socket.send_fds(talk.wire, [encode(Watch())], [file.fileno()])
+        assert talk.exit_code() == 2
+
+
+# devices and models
+
+
+def test_a_camera_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with Talk(f"sim://camera?file={tmp_path / 'none.npz'}") as talk:
+        talk.send(Watch())
+        assert failed(talk).reason == "device_missing"
+        assert talk.exit_code() == 1
+
+
+def test_a_head_that_is_none_is_a_failed_camera(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_bytes(b"PK\x03\x04")
+    with Talk(f"sim://camera?file={tmp_path / 'x.npz'}") as talk:
+        talk.send(Watch())
+        assert failed(talk).reason == "device_failed"
+
+
+def test_a_camera_that_hangs_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "head.npz")  # opening it for reading waits for a writer that never comes
+    with Talk(f"sim://camera?file={tmp_path / 'head.npz'}") as talk:
+        talk.send(Watch())
+        assert failed(talk).reason == "device_timeout"
+        assert talk.exit_code(1) == 1
+    with Talk(f"sim://camera?file={tmp_path / 'head.npz'}") as talk:
+        talk.send(Watch())
+        time.sleep(1)
+        talk.wire.close()
+        assert talk.exit_code(GONE_WITHIN_S) == 0
+
+
+def test_production_refuses_a_simulated_camera_before_it_is_asked(holder: str) -> None:
+    with Talk(holder, production=True) as talk:
+        assert failed(talk).reason == "device_failed"
+        assert talk.exit_code() == 1
+
+
+def test_models_that_are_missing_or_altered_are_told_before_it_is_asked(
+    holder: str, tmp_path: Path
+) -> None:
+    with Talk(holder, models=tmp_path) as talk:
+        assert failed(talk).reason == "device_failed"
+        assert talk.exit_code() == 1
+    for path in MODELS.glob("*.tflite"):
+        (tmp_path / path.name).write_bytes(path.read_bytes()[:-1] + b"\x00")
+    with Talk(holder, models=tmp_path) as talk:
+        assert failed(talk).reason == "device_failed"
+
+
+# what the process is
+
+
+def test_the_process_holds_only_what_it_needs(holder: str) -> None:
+    with Talk(holder) as talk:
+        talk.send(Watch())
+        ready, _ = talk.until(Ready)
+        started_s = time.monotonic() - talk.begun_s
+        process = Path(f"/proc/{talk.process.pid}")
+        try:
+            status = (process / "status").read_text()
+            limits = (process / "limits").read_text()
+            environment = (process / "environ").read_bytes()
+            network = (process / "ns" / "net").readlink()
+        except PermissionError:
+            pytest.skip("it lets nobody look but root")
+    assert ready.models.keys() == {"detect", "mesh", "embed"}
+    assert ready.simulated
+    assert started_s < 5
+    assert "NoNewPrivs:\t1" in status
+    assert re.search(r"Max file size +0 +0 ", limits)
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    assert re.search(r"Max address space +1610612736 ", limits)
+    assert {each.split(b"=")[0] for each in environment.split(b"\0") if each} == {
+        b"LANG",
+        b"PATH",
+        b"PYTHONPATH",
+    }
+    if "no_network" not in talk.stderr:
+        assert network != Path("/proc/self/ns/net").readlink()
+    resident_kb = int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+    assert resident_kb < 300_000
+
+
+def test_it_says_the_names_of_its_phases_and_nothing_else(holder: str) -> None:
+    with Talk(holder) as talk:
+        talk.examine(card_portrait())
+        talk.exit_code()
+    lines = [json.loads(each) for each in talk.stderr.splitlines() if each.startswith("{")]
+    # The tensor runtime writes one line of its own.
+    others = [each for each in talk.stderr.splitlines() if not each.startswith(("{", "INFO: "))]
+    assert others == []
+    phases = ["started", "loaded", "watching", "ready", "matching", "judged"]
+    assert [each["event"] for each in lines] == [f"vision_{each}" for each in phases]
+    assert all(each.keys() <= {"event", "without"} for each in lines)
+
+
+# scenes of deception, played to the same eyes
+
+
+def ends(said: list[object]) -> tuple[str, str]:
+    judged = said[-1]
+    assert isinstance(judged, Judged)
+    return judged.band, judged.live
+
+
+@pytest.mark.parametrize(("turn", "side"), [("left", 1), ("right", -1)])
+def test_a_head_on_the_stage_passes(stage: Stage, turn: str, side: int) -> None:
+    scenes = [(HOLDER, 4, 0), (HOLDER, 1, 10 * side), (HOLDER, 3, 22 * side), (HOLDER, 4, 0)]
+    band, live = ends(stage.play(scenes, turn=turn))
+    assert band in SAME
+    assert live == "passed"
+
+
+@pytest.mark.parametrize(("turn", "side"), [("left", -1), ("right", 1)])
+def test_a_recording_that_turns_to_the_wrong_side_fails(stage: Stage, turn: str, side: int) -> None:
+    scenes = [(HOLDER, 4, 0), (HOLDER, 3, 22 * side), (HOLDER, 4, 0), (HOLDER, 3, -22 * side)]
+    said = stage.play([*scenes, (HOLDER, 4, 0)], turn=turn)
+    assert ends(said)[1] == "failed"
+    assert cues(said) == [f"turn_{turn}"], "it ends there, a second try is no use"
+
+
+def test_a_helper_who_turns_for_the_print_does_not_pass(stage: Stage) -> None:
+    swap = [(f"{HOLDER}!", 4, 0), (OTHER, 4, 22), (f"{HOLDER}!", 4, 0)]
+    assert ends(stage.play(swap * 3))[1] == "failed"
+
+
+def test_who_turned_and_then_shows_the_holders_print_does_not_pass(stage: Stage) -> None:
+    swap = [(OTHER, 4, 0), (OTHER, 3, 22), (f"{HOLDER}!", 6, 0)]
+    assert ends(stage.play(swap * 3))[1] == "failed"
+
+
+def test_a_print_that_turns_does_not_pass(stage: Stage) -> None:
+    scenes = [(f"{HOLDER}!", 4, 0), (f"{HOLDER}!", 40, 28), (f"{HOLDER}!", 4, 0)]
+    assert ends(stage.play(scenes))[1] == "failed"
+
+
+def test_who_disappears_begins_anew_and_can_still_pass(stage: Stage) -> None:
+    broken = [(HOLDER, 4, 0), (HOLDER, 1, 22), ("-", 1, 0)]
+    whole = [(HOLDER, 4, 0), (HOLDER, 3, 22), (HOLDER, 4, 0)]
+    said = stage.play([*broken, *whole])
+    assert cues(said) == ["turn_left", "look_ahead", "turn_left", "look_ahead"]
+    assert ends(said)[1] == "passed"

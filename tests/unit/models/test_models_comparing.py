@@ -1,0 +1,146 @@
+"""Embeddings and bands, against what others measured and against strangers."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from face_material import DATA, NAMES, READY, WHY_NOT, embedder, look, mesh_of, photograph, read
+
+from models.face.align import align
+from models.face.decide import MAX_FRAMES, Band, TooFewFramesError, band_at, band_of
+from models.face.embed import cosine, unit
+from models.manifest import manifests
+from models.runtime import ModelError
+
+built = pytest.mark.skipif(not READY, reason=WHY_NOT)
+KNOWN = {
+    ("obama", "obama2"): 0.817,
+    ("obama", "obama3"): 0.824,
+    ("obama2", "obama3"): 0.784,
+    ("biden", "obama"): -0.116,
+    ("biden", "obama3"): -0.012,
+    ("astronaut", "biden"): 0.28,
+}
+"""Measured by an implementation that is not this one."""
+CALIBRATION = manifests()["mobilefacenet"].calibration
+
+
+def embedding(name):
+    return embedder().embed(photograph(name), mesh_of(name))
+
+
+@built
+@pytest.mark.parametrize("pair", sorted(KNOWN))
+def test_the_closeness_of_known_pairs_is_what_others_measured(pair):
+    one, other = map(embedding, pair)
+    assert cosine(one, other) == pytest.approx(KNOWN[pair], abs=0.05)
+    assert cosine(one, other) == cosine(other, one)
+
+
+@built
+def test_an_embedding_has_length_one_and_is_its_mirror_images():
+    face = align(photograph("obama"), mesh_of("obama"))
+    one = embedder().embed_aligned(face)
+    assert one.shape == (192,)
+    assert one.dtype == np.float32
+    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-6)
+    mirrored = embedder().embed_aligned(np.ascontiguousarray(face[:, ::-1]))
+    assert cosine(one, mirrored) == pytest.approx(1, abs=1e-4)
+
+
+@built
+def test_alignment_decides():
+    shifted = np.roll(align(photograph("obama2"), mesh_of("obama2")), (14, 20), axis=(0, 1))
+    assert cosine(embedder().embed_aligned(shifted), embedding("obama")) < 0.6
+
+
+@built
+def test_a_net_without_a_direction_is_an_error_and_no_match():
+    with pytest.raises(ModelError):
+        unit(np.zeros(192, np.float32))
+    with pytest.raises(ModelError):
+        unit(np.full(192, np.nan, np.float32))
+
+
+@built
+@pytest.mark.testdata
+@pytest.mark.skipif(DATA is None, reason="TRAM_TESTDATA: data/faces/orl")
+def test_people_who_are_no_celebrities_are_told_apart(record_property):
+    people, rows = [], []
+    for person in range(21, 41):
+        for shot in (1, 2, 3):
+            rgb = read(Path(DATA, "data", "faces", "orl", f"s{person}_{shot}.png"))
+            found = look(rgb)
+            if found is not None:
+                people.append(person)
+                rows.append(embedder().embed(rgb, found))
+    assert len(rows) == 60
+    scores = {True: [], False: []}
+    for (a, one), (b, other) in combinations(zip(people, rows, strict=True), 2):
+        scores[a == b].append(cosine(one, other))
+    genuine, impostor = np.array(scores[True]), np.array(scores[False])
+    assert (len(genuine), len(impostor)) == (60, 1710)
+    eer = min(
+        max((genuine < cut).mean(), (impostor >= cut).mean())
+        for cut in np.concatenate([genuine, impostor])
+    )
+    missed = (genuine < CALIBRATION.cosine_at(1e-4)).mean()
+    print(f"ORL s21-s40, 60 genuine, 1,710 impostor: EER {eer:.2%}, missed at 1e-4 {missed:.2%}")
+    record_property("eer", float(eer))
+    assert eer < 0.03
+    assert missed < 0.1
+    assert impostor.max() < CALIBRATION.cosine_at(1e-5)
+
+
+@built
+@pytest.mark.parametrize(("name", "band"), [("obama", "same_strong"), ("biden", "different")])
+def test_several_frames_of_a_person_get_a_band(name, band):
+    frames = [embedding("obama"), embedding("obama2"), embedding("obama3")]
+    assert band_of(frames, embedding(name), calibration=CALIBRATION) == band
+
+
+@pytest.mark.parametrize(
+    ("closeness", "band"),
+    [
+        (1.0, Band.SAME_STRONG),
+        (0.619, Band.SAME_STRONG),
+        (0.6189, Band.SAME),
+        (0.61, Band.SAME),
+        (0.6099, Band.UNSURE),
+        (0.471, Band.UNSURE),
+        (0.4709, Band.DIFFERENT),
+        (-1.0, Band.DIFFERENT),
+        (float("nan"), Band.DIFFERENT),
+    ],
+)
+def test_bands_begin_exactly_at_their_thresholds(closeness, band):
+    assert band_at(closeness, calibration=CALIBRATION) is band
+
+
+def pointing(*cosines):
+    """Return unit vectors that have these cosines with the first axis."""
+    return [np.array([c, np.sqrt(1 - c * c)] + [0] * 190, np.float32) for c in cosines]
+
+
+def test_the_mean_of_all_frames_decides():
+    (reference,) = pointing(1.0)
+    assert band_of(pointing(0.9, 0.9, 0.1), reference, calibration=CALIBRATION) is Band.SAME_STRONG
+    assert band_of(pointing(0.9, 0.5, 0.1), reference, calibration=CALIBRATION) is Band.UNSURE
+    assert band_of(pointing(0.9, 0.2, 0.1), reference, calibration=CALIBRATION) is Band.DIFFERENT
+
+
+def test_too_few_and_too_many_frames_are_no_judgement():
+    (reference,) = pointing(1.0)
+    for count in range(3):
+        with pytest.raises(TooFewFramesError):
+            band_of([reference] * count, reference, calibration=CALIBRATION)
+    with pytest.raises(ValueError, match="too many"):
+        band_of([reference] * (MAX_FRAMES + 1), reference, calibration=CALIBRATION)
+
+
+@built
+def test_no_photograph_is_left_out():
+    assert {name for pair in KNOWN for name in pair} == set(NAMES)

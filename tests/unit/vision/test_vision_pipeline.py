@@ -1,0 +1,267 @@
+"""The examination over synthetic heads: who passes, who does not, and what is said on the way."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vision_material import Room
+
+from kiosk.vision.pipeline import (
+    FRONTAL_FRAMES,
+    HINT_EVERY_S,
+    KEPT_FRAMES,
+    MAX_GAP_S,
+    RETURNED_FRAMES,
+    TURN_PATIENCE_S,
+    UNLIKE_IN_A_ROW,
+)
+from kiosk.vision.port import Judged
+
+QUALITIES = ("quality_size", "quality_sharpness", "quality_exposure", "quality_pose")
+SIDE = {"left": 1.0, "right": -1.0}
+
+
+@pytest.mark.parametrize("turn", ["left", "right"])
+def test_a_head_that_looks_turns_and_looks_again_passes(turn: str) -> None:
+    room = Room(turn=turn)
+    room.pass_turn(24.0 * SIDE[turn])
+    assert room.cues == [f"turn_{turn}", "look_ahead"]
+    assert room.last == Judged(band="same", live="passed", frames=FRONTAL_FRAMES + RETURNED_FRAMES)
+    assert room.compared == [[0] * (FRONTAL_FRAMES + RETURNED_FRAMES)]
+
+
+def test_who_only_half_turns_back_is_waited_for() -> None:
+    room = Room()
+    room.see(4)
+    room.see(3, yaw=24)
+    room.see(10, yaw=10)
+    assert room.last.cue == "look_ahead"
+    room.see(RETURNED_FRAMES)
+    assert room.last.live == "passed"
+
+
+@pytest.mark.parametrize("turn", ["left", "right"])
+def test_the_other_side_fails_at_once(turn: str) -> None:
+    room = Room(turn=turn)
+    room.pass_turn(-24.0 * SIDE[turn])
+    assert room.cues == [f"turn_{turn}"]
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+
+
+def test_a_recording_that_turns_to_both_sides_fails() -> None:
+    room = Room(turn="right")
+    room.see(4)
+    for _ in range(3):
+        room.see(3, yaw=24)
+        room.see(3)
+        room.see(3, yaw=-24)
+        room.see(3)
+    assert room.last.live == "failed"
+
+
+@pytest.mark.parametrize("yaw", [15.0, 28.0, 40.0])
+def test_a_print_that_is_turned_fails_when_patience_ends(yaw: float) -> None:
+    room = Room(seconds=60)
+    room.see(4)
+    room.see(int(TURN_PATIENCE_S / 0.1) + 2, yaw=yaw, flat=True)
+    assert room.cues == ["turn_left"]
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+
+
+def test_who_does_not_turn_fails_when_patience_ends() -> None:
+    room = Room(seconds=60)
+    room.see(int(TURN_PATIENCE_S / 0.1) + 6)
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+
+
+def test_frames_from_before_the_question_count_while_the_track_holds() -> None:
+    room = Room(turn=None)
+    room.see(20)
+    assert not room.said
+    room.ask("left")
+    room.see()
+    assert room.cues == ["turn_left"]
+    room.see(3, yaw=24)
+    room.see(4)
+    assert room.last.frames == KEPT_FRAMES + RETURNED_FRAMES
+
+
+def test_another_person_who_turns_does_not_count() -> None:
+    room = Room(seconds=10)
+    room.see(4)
+    room.see(UNLIKE_IN_A_ROW, yaw=24, who="B")
+    assert room.cues == ["turn_left", "look_ahead"], "it begins anew"
+    room.see(4)
+    room.see(UNLIKE_IN_A_ROW - 1, yaw=24, who="B")
+    room.see(4)
+    assert room.cues[-1] == "turn_left", "no turn was seen"
+    room.see(100)
+    assert room.last.live == "failed"
+
+
+def test_another_person_after_the_turn_does_not_count() -> None:
+    room = Room(seconds=8)
+    room.see(4, who="B")
+    room.see(3, yaw=24, who="B")
+    room.see(3, who="A")
+    assert room.cues == ["turn_left", "look_ahead", "look_ahead"]
+    room.see(100, who="A")
+    assert room.last.live == "failed"
+    assert all(set(each) == {0} for each in room.compared), "nobody else is compared"
+
+
+def test_another_person_before_the_turn_begins_the_track_anew() -> None:
+    room = Room()
+    room.see(FRONTAL_FRAMES - 1, who="B")
+    room.see(FRONTAL_FRAMES - 1, who="A")
+    assert room.cues == []
+    room.see(who="A")
+    assert room.cues == ["turn_left"]
+
+
+@pytest.mark.parametrize(
+    "break_off",
+    [
+        {"faces": 0},
+        {"faces": 2},
+        {"shift_px": 200.0},
+        {"after_s": MAX_GAP_S + 0.1, "flaw": "quality_size"},
+    ],
+    ids=["gone", "beside another", "jumped", "unseen for long"],
+)
+@pytest.mark.parametrize("turned", [False, True], ids=["before it turned", "after it turned"])
+def test_a_broken_track_begins_anew(break_off: dict[str, object], *, turned: bool) -> None:
+    room = Room()
+    room.see(4)
+    room.see(3 if turned else 0, yaw=24)
+    room.see(**break_off)
+    assert room.cues == ["turn_left", *["look_ahead"] * (1 + turned)]
+    room.see(FRONTAL_FRAMES - 1)
+    assert room.cues[-1] == "look_ahead", "too few frames again"
+    room.pass_turn()
+    assert room.cues[-2:] == ["turn_left", "look_ahead"]
+    assert room.last.live == "passed"
+
+
+def test_a_small_move_does_not_break_the_track() -> None:
+    room = Room()
+    for step in range(4):
+        room.see(shift_px=10.0 * step)
+    for step in range(3):
+        room.see(yaw=24, shift_px=30.0 + 10 * step)
+    room.see(4, shift_px=60)
+    assert room.last.live == "passed"
+
+
+@pytest.mark.parametrize(("faces", "reason"), [(0, "no_face"), (2, "several_faces")])
+def test_without_one_face_there_is_a_reason_and_no_band(faces: int, reason: str) -> None:
+    room = Room(seconds=2)
+    room.see(25, faces=faces)
+    assert room.last == Judged(band="none", live="absent", frames=0, reasons=(reason,))
+    assert room.hints == [reason]
+
+
+@pytest.mark.parametrize("flaw", QUALITIES)
+def test_a_face_that_is_never_good_enough_has_that_reason(flaw: str) -> None:
+    room = Room(seconds=2)
+    room.see(25, flaw=flaw)
+    assert room.last == Judged(band="none", live="absent", frames=0, reasons=(flaw,))
+    assert room.hints == [flaw]
+
+
+def test_the_most_frequent_flaw_since_the_question_is_the_reason() -> None:
+    room = Room(turn=None)
+    room.see(40, faces=0)
+    room.ask("left", seconds=2)
+    room.see(12, flaw="quality_size")
+    room.see(9, flaw="quality_exposure")
+    assert room.last.reasons == ("quality_size",)
+
+
+def test_the_deadline_comes_in_the_middle_of_a_turn() -> None:
+    room = Room(seconds=1.0)
+    room.see(4)
+    room.see(2, yaw=24)
+    room.see(6, yaw=24)
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+
+
+def test_the_deadline_comes_without_a_frame() -> None:
+    room = Room(seconds=1.0)
+    assert room.examination.expire(room.now_s + 0.99) == []
+    answer = Judged(band="none", live="absent", frames=0)
+    assert room.examination.expire(room.now_s + 1.0) == [answer]
+    assert room.examination.expire(room.now_s + 1.1) == []
+
+
+def test_nothing_is_said_after_the_last_word() -> None:
+    room = Room()
+    room.pass_turn()
+    said = len(room.said)
+    room.see(20, faces=0)
+    assert len(room.said) == said
+
+
+def test_a_turned_head_is_no_flaw_while_it_was_asked_to_turn() -> None:
+    room = Room()
+    room.pass_turn()
+    assert room.hints == []
+
+
+def test_hints_are_told_again_to_whoever_asks() -> None:
+    room = Room(turn=None)
+    room.see(5, flaw="quality_size")
+    room.ask("left")
+    room.see(5, flaw="quality_size")
+    room.see(5)
+    assert room.hints == ["quality_size", "quality_size", None]
+
+
+FLAWS = st.sampled_from([None, "no_face", *QUALITIES])
+
+
+@given(st.lists(st.tuples(FLAWS, st.floats(0.01, 1.0)), max_size=80))
+def test_hints_change_each_time_and_not_too_often(frames: list[tuple[str | None, float]]) -> None:
+    room = Room(turn=None)
+    told = []
+    for flaw, after_s in frames:
+        before = len(room.hints)
+        room.see(after_s=after_s, faces=0 if flaw == "no_face" else 1, flaw=flaw)
+        told += [room.now_s] * (len(room.hints) - before)
+    assert all(one != other for one, other in pairwise(room.hints))
+    assert all(b - a >= HINT_EVERY_S - 1e-9 for a, b in pairwise(told))
+    assert room.hints[:1] != [None]
+
+
+STEPS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "frames": st.integers(1, 6),
+            "who": st.sampled_from("AB"),
+            "yaw": st.sampled_from([0.0, 0.0, 24.0, -24.0, 6.0]),
+            "flat": st.booleans(),
+            "faces": st.sampled_from([1, 1, 1, 1, 1, 0, 2]),
+            "after_s": st.sampled_from([0.1, 0.1, 0.1, 3.0]),
+        }
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps=STEPS)
+def test_whatever_is_shown_only_one_persons_own_turn_passes(steps: list[dict[str, object]]) -> None:
+    room = Room(seconds=12)
+    for step in steps:
+        room.see(**step)
+    judged = [each for each in room.said if isinstance(each, Judged)]
+    assert judged == room.said[-1:] or not judged, "one last word"
+    assert all(len(set(each)) == 1 for each in room.compared), "one person is compared"
+    if judged and judged[0].live == "passed":
+        who = "AB"[room.compared[0][0]]
+        turns = [step for step in steps if step["yaw"] == 24.0 and not step["flat"]]
+        assert any(step["who"] == who and step["faces"] == 1 for step in turns)
+        assert room.cues[-2:] == ["turn_left", "look_ahead"]

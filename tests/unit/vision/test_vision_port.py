@@ -1,0 +1,117 @@
+"""The frames: what is sent is what arrives; anything else is refused."""
+
+from __future__ import annotations
+
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kiosk.vision.port import (
+    MAX_FRAME_BYTES,
+    MAX_PORTRAIT_BYTES,
+    Cued,
+    Failed,
+    Hinted,
+    Judged,
+    Match,
+    Ready,
+    VisionFrameError,
+    Watch,
+    decode_from_worker,
+    decode_to_worker,
+    encode,
+)
+
+TO_WORKER = st.one_of(
+    st.just(Watch()),
+    st.builds(
+        Match,
+        portrait=st.binary(min_size=1, max_size=500),
+        fmr=st.sampled_from(["1e-3", "1e-4", "1e-5"]),
+        turn=st.sampled_from(["left", "right"]),
+        seconds=st.floats(0.001, 600),
+    ),
+)
+NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\Z")
+FROM_WORKER = st.one_of(
+    st.builds(Ready, models=st.dictionaries(NAMES, NAMES, max_size=8), simulated=st.booleans()),
+    st.builds(Cued, st.sampled_from(["look_ahead", "turn_left", "turn_right"])),
+    st.builds(Hinted, st.sampled_from([None, "no_face", "several_faces", "quality_pose"])),
+    st.builds(
+        Judged,
+        band=st.sampled_from(["same_strong", "same", "unsure", "different", "none"]),
+        live=st.sampled_from(["passed", "failed", "absent"]),
+        frames=st.integers(0, 1000),
+        reasons=st.sampled_from([(), ("quality_portrait",), ("no_face",)]),
+        ms=st.dictionaries(NAMES, st.floats(0, 1e9), max_size=16),
+    ),
+    st.builds(Failed, st.sampled_from(["device_missing", "device_failed", "device_timeout"])),
+)
+
+
+@given(TO_WORKER)
+def test_what_a_station_sends_arrives(frame: Watch | Match) -> None:
+    assert decode_to_worker(encode(frame)) == frame
+
+
+@given(FROM_WORKER)
+def test_what_a_worker_sends_arrives(frame: Ready | Cued | Hinted | Judged | Failed) -> None:
+    assert decode_from_worker(encode(frame)) == frame
+
+
+@given(st.one_of(TO_WORKER, FROM_WORKER), st.data())
+def test_a_shortened_frame_is_refused(frame: msgspec.Struct, data: st.DataObject) -> None:
+    raw = encode(frame)
+    cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
+    for decode in (decode_to_worker, decode_from_worker):
+        with pytest.raises(VisionFrameError):
+            decode(cut)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_frame_or_refused(raw: bytes) -> None:
+    for decode in (decode_to_worker, decode_from_worker):
+        with contextlib.suppress(VisionFrameError):
+            decode(raw)
+
+
+@given(FROM_WORKER)
+def test_a_station_does_not_say_what_a_worker_says(frame: Judged) -> None:
+    with pytest.raises(VisionFrameError):
+        decode_to_worker(encode(frame))
+
+
+@pytest.mark.parametrize(
+    "portrait",
+    [b"", bytes(MAX_PORTRAIT_BYTES + 1), bytes(MAX_FRAME_BYTES)],
+    ids=["none", "too large", "larger than a frame"],
+)
+def test_a_portrait_has_a_size(portrait: bytes) -> None:
+    match = Match(portrait=portrait, fmr="1e-4", turn="left", seconds=9)
+    with pytest.raises(VisionFrameError):
+        decode_to_worker(encode(match))
+
+
+def test_the_largest_portrait_fits() -> None:
+    match = Match(portrait=bytes(MAX_PORTRAIT_BYTES), fmr="1e-4", turn="left", seconds=9)
+    assert decode_to_worker(encode(match)) == match
+    assert repr(match) == f"<Match, {MAX_PORTRAIT_BYTES} bytes>"
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 601.0, float("nan"), float("inf")])
+def test_a_match_ends(seconds: float) -> None:
+    with pytest.raises(VisionFrameError):
+        decode_to_worker(encode(Match(portrait=b"x", fmr="1e-4", turn="left", seconds=seconds)))
+
+
+def test_no_number_but_time_and_count_leaves_the_worker() -> None:
+    numbers = {
+        field.name
+        for frame in (Ready, Cued, Hinted, Judged, Failed)
+        for field in msgspec.structs.fields(frame)
+        if any(word in str(field.type) for word in ("float", "int", "bytes"))
+    }
+    assert numbers == {"frames", "ms"}

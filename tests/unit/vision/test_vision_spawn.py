@@ -1,0 +1,58 @@
+"""What starting a worker costs whoever starts it, and how a stuck one ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from kiosk.vision.spawn import spawn
+
+ROOT = Path(__file__).parents[3]
+STUCK = """
+import time
+from kiosk.vision import worker
+worker.GRACE_S = 0
+worker._end_within(0.5)
+while True:
+    time.sleep(60)
+"""
+
+
+def test_whoever_starts_a_worker_sees_no_pixel() -> None:
+    code = (
+        "import kiosk.vision.spawn, kiosk.vision.port, sys, json; print(json.dumps([*sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    held = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert not held & {"numpy", "PIL", "models", "hw", "ai_edge_litert", "asyncio"}
+
+
+def test_a_worker_without_its_models_says_so_and_ends(tmp_path: Path) -> None:
+    process, wire = spawn("file:///nowhere", tmp_path, stderr=subprocess.PIPE)
+    with wire, process:
+        wire.settimeout(20)
+        assert b"device_failed" in wire.recv(4096)
+        assert wire.recv(4096) == b""
+        assert process.wait(5) == 1
+        assert b"nowhere" not in process.stderr.read()
+
+
+def test_a_process_that_is_stuck_is_ended_by_the_kernel() -> None:
+    done = subprocess.run([sys.executable, "-c", STUCK], cwd=ROOT, check=False, timeout=30)
+    assert done.returncode == -signal.SIGALRM
+
+
+def test_without_a_socket_it_does_not_start(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kiosk.vision", "--camera", "file:///x", "--models", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    wrong = subprocess.run(
+        [*command, "--fd", "77"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert wrong.returncode == 1
+    assert "Traceback" not in wrong.stderr

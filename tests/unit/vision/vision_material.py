@@ -1,0 +1,112 @@
+"""Sights of a made-up head: points in space that are turned, and persons that are directions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kiosk.vision.pipeline import Examination, Likeness, Question
+from kiosk.vision.sight import Sight
+from models.face.mesh import LEFT_EYE, POINTS, RIGHT_EYE, Mesh
+from models.face.quality import CHIN, FOREHEAD, SIDES
+
+EYES_PX, DISTANCE_PX, MIDDLE = 80.0, 500.0, np.array([320.0, 240.0])
+DEPTH_PX = 90.0
+FRAME_S = 0.1
+LIKENESS = Likeness(ahead=0.61, turning=0.47)
+SIZE = 192
+
+
+def head() -> np.ndarray:
+    """(468, 3): a bowl whose middle is nearest, alike on both sides."""
+    seeds = np.arange(POINTS)
+    radius, angle = np.sqrt((seeds + 0.5) / POINTS), seeds * np.pi * (3 - 5**0.5)
+    flat = np.column_stack([radius * np.sin(angle), 1.2 * radius * np.cos(angle)])
+    for place, (right, left) in enumerate(SIDES):
+        flat[right] = -0.9 + 0.1 * place, -0.5 + 0.2 * place
+        flat[left] = -flat[right][0], flat[right][1]
+    flat[[*RIGHT_EYE, *LEFT_EYE]] = [[-0.65, -0.4], [-0.35, -0.4], [0.65, -0.4], [0.35, -0.4]]
+    flat[FOREHEAD], flat[CHIN] = (0, -1.1), (0, 1.1)
+    return np.column_stack([flat * EYES_PX, -DEPTH_PX * (1 - (flat**2).sum(axis=1))])
+
+
+def turned(yaw_deg: float, *, flat: bool = False, shift_px: float = 0.0) -> Mesh:
+    """Return the points of the head, or of a print of it, turned; positive to the own left."""
+    solid, yaw = head(), np.radians(yaw_deg)
+    x, y, z = solid.T
+    depth = np.zeros_like(z) if flat else z
+    near = x * np.cos(yaw) - depth * np.sin(yaw)
+    away = depth * np.cos(yaw) + x * np.sin(yaw)
+    seen = np.column_stack([near, y]) * (DISTANCE_PX / (DISTANCE_PX + away))[:, None]
+    # Of a print the net says what it says of a face: the depth of one that looks ahead.
+    points = np.column_stack([seen + MIDDLE + [shift_px, 0], z if flat else away])
+    return Mesh(points=points.astype(np.float32), confidence=30.0)
+
+
+def person(name: str) -> np.ndarray:
+    """Return the embedding of a person: one axis each."""
+    found = np.zeros(SIZE, dtype=np.float32)
+    found["ABC".index(name)] = 1.0
+    return found
+
+
+def sight(
+    at_s: float,
+    *,
+    yaw: float = 0.0,
+    who: str = "A",
+    flaw: str | None = None,
+    flat: bool = False,
+    shift_px: float = 0.0,
+) -> Sight:
+    """One face; turned beyond what can be compared it has that flaw."""
+    if flaw is None and abs(yaw) > 18:
+        flaw = "quality_pose"
+    mesh = turned(yaw, flat=flat, shift_px=shift_px)
+    return Sight(at_s, 1, mesh, flaw, embed=lambda: person(who))
+
+
+def crowd(at_s: float, faces: int) -> Sight:
+    """No face, or several."""
+    return Sight(at_s, faces, embed=lambda: person("C"))
+
+
+class Room:
+    """An examination and what was said in it; everything happens `FRAME_S` after the last thing."""
+
+    def __init__(self, *, turn: str | None = "left", seconds: float = 30.0) -> None:
+        self.examination = Examination(LIKENESS)
+        self.now_s, self.said, self.compared = 100.0, [], []
+        if turn is not None:
+            self.ask(turn, seconds=seconds)
+
+    def ask(self, turn: str, *, seconds: float = 30.0) -> None:
+        self.examination.ask(Question(turn, self.now_s + seconds, self._compare))
+
+    def _compare(self, frames):
+        self.compared.append([int(np.argmax(each)) for each in frames])
+        return "same"
+
+    def see(self, frames: int = 1, *, faces: int = 1, after_s: float = FRAME_S, **how) -> None:
+        for _ in range(frames):
+            self.now_s += after_s
+            seen = crowd(self.now_s, faces) if faces != 1 else sight(self.now_s, **how)
+            self.said += self.examination.see(seen)
+            self.said += self.examination.expire(self.now_s)
+
+    def pass_turn(self, yaw: float = 24.0, **how) -> None:
+        """Look ahead, turn and look ahead again, as long as it takes."""
+        self.see(4, **how)
+        self.see(3, yaw=yaw, **how)
+        self.see(4, **how)
+
+    @property
+    def last(self):
+        return self.said[-1] if self.said else None
+
+    @property
+    def cues(self) -> list[str]:
+        return [each.cue for each in self.said if type(each).__name__ == "Cued"]
+
+    @property
+    def hints(self) -> list[str | None]:
+        return [each.hint for each in self.said if type(each).__name__ == "Hinted"]
