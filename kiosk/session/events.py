@@ -162,16 +162,27 @@ class DeviceFailed:
 
 @dataclass(frozen=True, slots=True)
 class RecordStored:
-    """The record is on the disk."""
+    """The record is on the disk.
+
+    Attributes:
+        asked: the serial of the state whose record it is; another state ignores it, so that a slow
+            disk never vouches for the next citizen's record.
+    """
 
     record: RecordIdentity
+    asked: int
 
 
 @dataclass(frozen=True, slots=True)
 class RecordRefused:
-    """The record could not be filed: QUEUE_FULL or QUEUE_FAILED."""
+    """The record could not be filed: QUEUE_FULL or QUEUE_FAILED.
+
+    Attributes:
+        asked: the serial of the state whose record it is; another state ignores it.
+    """
 
     reason: Reason
+    asked: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,8 @@ being filed. Pairs that the table does not name change nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from emrtd.errors import ChipMalformed
-from emrtd.lds import dg2
-from emrtd.passive_auth import VerifiedGroups
 from kiosk.session.effects import (
     ConfirmCard,
     Effect,
@@ -52,11 +49,12 @@ from kiosk.session.states import (
     Filing,
     Idle,
     MatchingFace,
+    Parting,
     ReadingChip,
     Showing,
     State,
 )
-from kiosk.session.verdict import Case, Verdict, bands_of, decide, decide_card
+from kiosk.session.verdict import Case, Verdict, bands_of, decide, decide_card, portrait_of
 from wire.policy import Layer
 from wire.reasons import Outcome, Reason
 
@@ -71,10 +69,13 @@ if TYPE_CHECKING:
 
 Step = tuple[State, tuple[Effect, ...]]
 
+PARTING_S: Final = 6
+"""How long a verdict stays at most once the card is taken: to be read, by whoever is in a hurry."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is the case at this device for every session.
+    """What is the case at this device: taken when a session begins, kept until it ends.
 
     Attributes:
         policy: what decides.
@@ -101,28 +102,41 @@ def timeout_s(state: State, site: Site) -> int | None:
             return patience.filing
         case Showing():
             return patience.showing
+        case Parting():
+            return min(patience.showing, PARTING_S)
     return None
 
 
 def step(state: State, event: Event, site: Site) -> Step:
     """Return the state after an event, and what to do, in order."""
-    if isinstance(event, TimerFired) and event.timer != state.timer:
+    if _is_late(event, state):
         return state, ()
     match state:
         case Idle():
             return _when_idle(state, event, site)
         case Filing():
             return _when_filing(state, event)
-        case Showing():
-            return _when_showing(state, event)
-        case AskingKey() | ReadingChip() | MatchingFace() | ConfirmingCard():
-            return _when_ended(state, event) or _when_active(state, event, site)
+        case Showing() | Parting():
+            return _when_shown(state, event)
+    return _when_ended(state, event) or _when_active(state, event, site)
+
+
+def _is_late(event: Event, state: State) -> bool:
+    """Whether an event was meant for a state that is over."""
+    match event:
+        case TimerFired(timer):
+            return timer != state.timer
+        case RecordStored(asked=asked) | RecordRefused(asked=asked):
+            return asked != state.timer
+    return False
 
 
 def _when_idle(state: Idle, event: Event, site: Site) -> Step:
     if isinstance(event, CardSeen):
-        attempts = site.policy.policy.key_attempts
-        return AskingKey(state.timer + 1, attempts), (WatchFaces(),)
+        asking = AskingKey(state.timer + 1, site.policy.policy.key_attempts)
+        # Nobody is filmed whom nothing will be asked about.
+        wanted = site.policy.why_none is None and _face_asked(site)
+        return asking, (WatchFaces(),) if wanted else ()
     return state, ()
 
 
@@ -130,11 +144,11 @@ def _when_ended(state: Active, event: Event) -> Step | None:
     """Return how a session ends before anything was decided, None if it goes on."""
     match event:
         case CardGone():
-            return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.CHIP_GONE))
+            return _file(state, _left(state, Reason.CHIP_GONE))
         case Cancelled():
-            return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.CANCELLED))
+            return _file(state, _left(state, Reason.CANCELLED))
         case TimerFired():
-            return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.TIMEOUT))
+            return _file(state, _left(state, Reason.TIMEOUT))
         case DeviceFailed(reason):
             return _file(state, _ended(state, Outcome.INCOMPLETE, reason))
     return None
@@ -147,11 +161,11 @@ def _when_active(state: Active, event: Event, site: Site) -> Step:
             return reading, (ReadChip(password),)
         case ReadingChip(), Progressed(phase, done, total):
             return replace(state, phase=phase, done=done, total=total), ()
-        case ReadingChip(attempts_left=0), KeyRefused():
+        case ReadingChip(attempts_left=left), KeyRefused() if left < 1:
             return _file(state, _ended(state, Outcome.INCOMPLETE, Reason.WRONG_PASSWORD))
         case ReadingChip(), KeyRefused():
             return AskingKey(state.timer + 1, state.attempts_left, refused=True), ()
-        case ReadingChip(), ChipFailed(fault, lied):
+        case ReadingChip() | ConfirmingCard(), ChipFailed(fault, lied):
             outcome = Outcome.REFUSED if lied else Outcome.REFERRED
             return _file(state, _ended(state, outcome, Reason(fault.value)))
         case ReadingChip(), ChipRead():
@@ -180,9 +194,11 @@ def _when_filing(state: Filing, event: Event) -> Step:
     return state, ()
 
 
-def _when_showing(state: Showing, event: Event) -> Step:
-    match event:
-        case CardGone() | Dismissed() | Cancelled() | TimerFired():
+def _when_shown(state: Showing | Parting, event: Event) -> Step:
+    match state, event:
+        case Showing(), CardGone():
+            return Parting(state.timer + 1, state.verdict, state.record), ()
+        case _, CardGone() | Dismissed() | Cancelled() | TimerFired():
             return Idle(state.timer), ()
     return state, ()
 
@@ -192,27 +208,15 @@ def _after_chip(state: ReadingChip, read: ChipRead, site: Site) -> Step:
     decided = decide_card(case)
     if decided is not None:
         return _file(state, decided)
-    layers = site.policy.policy.layers
-    if Layer.FACE not in layers and Layer.LIVE not in layers:
+    portrait = portrait_of(read.findings) if _face_asked(site) else None
+    if portrait is None:  # where a face is asked for, the table has referred its absence already
         return _confirm(state, read.findings, read.today, None)
-    portrait = _portrait(read)
-    if portrait is None:
-        bands = bands_of(read.findings, None)
-        verdict = Verdict(Outcome.REFERRED, (Reason.NO_PORTRAIT,), bands, "no_portrait")
-        return _file(state, verdict)
     matching = MatchingFace(state.timer + 1, read.findings, read.today)
     return matching, (MatchFace(portrait, site.policy.policy.face_fmr),)
 
 
-def _portrait(read: ChipRead) -> bytes | None:
-    """Return the first coded image of verified data, None if there is none."""
-    groups = read.findings.groups
-    if not isinstance(groups, VerifiedGroups) or "DG2" not in groups.files:
-        return None
-    try:
-        return dg2.parse(groups.files["DG2"]).faces[0].data
-    except ChipMalformed:
-        return None
+def _face_asked(site: Site) -> bool:
+    return not {Layer.FACE, Layer.LIVE}.isdisjoint(site.policy.policy.layers)
 
 
 def _confirm(state: Active, findings: Findings, today: date, match: FaceMatch | None) -> Step:
@@ -229,6 +233,14 @@ def _file(state: Active, verdict: Verdict) -> Step:
 
 def _show(state: Filing, verdict: Verdict, record: RecordIdentity | None) -> Step:
     return Showing(state.timer + 1, verdict, record), (Show(verdict, record),)
+
+
+def _left(state: Active, reason: Reason) -> Verdict:
+    """Return the verdict on a session that the person left, or forgot."""
+    if isinstance(state, AskingKey) and state.refused:
+        # Whoever leaves after a refused key leaves because of it.
+        return Verdict(Outcome.INCOMPLETE, (Reason.WRONG_PASSWORD, reason))
+    return _ended(state, Outcome.INCOMPLETE, reason)
 
 
 def _ended(state: Active, outcome: Outcome, reason: Reason) -> Verdict:

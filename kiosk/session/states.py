@@ -105,7 +105,22 @@ class Showing:
     record: RecordIdentity | None
 
 
-State: TypeAlias = Idle | AskingKey | ReadingChip | MatchingFace | ConfirmingCard | Filing | Showing
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """The card was taken; the verdict stays long enough to be read.
+
+    Attributes:
+        record: None if it could not be filed.
+    """
+
+    timer: int
+    verdict: Verdict
+    record: RecordIdentity | None
+
+
+State: TypeAlias = (
+    Idle | AskingKey | ReadingChip | MatchingFace | ConfirmingCard | Filing | Showing | Parting
+)
 
 Active: TypeAlias = AskingKey | ReadingChip | MatchingFace | ConfirmingCard
 """A session that can still end by itself, by the person, or by the card."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from emrtd.errors import ChipMalformed
-from emrtd.lds import dg1
+from emrtd.lds import dg1, dg2
 from emrtd.passive_auth import VerifiedGroups
 from emrtd.verify import ChipOutcome
 from kiosk.session.events import FaceMatch
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
     from emrtd.verify import Findings
     from kiosk.session.policy import PolicyInForce
+
+_KNOWN: Final = frozenset(
+    {
+        ChipOutcome.GENUINE,
+        ChipOutcome.MAY_BE_COPY,
+        ChipOutcome.ISSUER_UNKNOWN,
+        ChipOutcome.NOT_GENUINE,
+    }
+)
+"""What is known of a chip by these outcomes decides; each other row asks for it again."""
 
 NOTHING_CHECKED: Final = Bands(pa=CheckBand.ABSENT, aa=CheckBand.ABSENT, ca=CheckBand.ABSENT)
 
@@ -118,37 +128,60 @@ def bands_of(findings: Findings, match: FaceMatch | None) -> Bands:
     )
 
 
+def portrait_of(findings: Findings) -> bytes | None:
+    """Return the first coded image of verified data, JPEG or JPEG 2000; None if there is none."""
+    groups = findings.groups
+    if not isinstance(groups, VerifiedGroups) or "DG2" not in groups.files:
+        return None
+    try:
+        return dg2.parse(groups.files["DG2"]).faces[0].data
+    except ChipMalformed:
+        return None
+
+
 def _verdict(case: Case, row: Row, reasons: tuple[Reason, ...]) -> Verdict:
     bands = bands_of(case.findings, case.match)
     return Verdict(row.outcome, reasons, bands, row.name, case.match)
 
 
 def _no_policy(case: Case) -> tuple[Reason, ...]:
+    """Hold without a valid policy: it is missing, unsigned or expired."""
     return () if case.policy.why_none is None else (case.policy.why_none,)
 
 
 def _not_genuine(case: Case) -> tuple[Reason, ...]:
+    """Hold if the data or the chip is not what it says."""
     lies = case.findings.outcome is ChipOutcome.NOT_GENUINE
-    return _chip_reasons(case) or (Reason.SIGNATURE_INVALID,) if lies else ()
+    if not lies or _only_expired(case):
+        return ()
+    return _chip_reasons(case) or (Reason.SIGNATURE_INVALID,)
+
+
+def _signer_expired(case: Case) -> tuple[Reason, ...]:
+    """Hold if all is as signed, by a signer whose time is over: or this device's clock is wrong."""
+    return (Reason.SIGNER_EXPIRED,) if _only_expired(case) else ()
 
 
 def _unreadable(case: Case) -> tuple[Reason, ...]:
-    unknown = case.findings.outcome is ChipOutcome.UNREADABLE
+    """Hold if it cannot be known what the chip is."""
+    unknown = case.findings.outcome not in _KNOWN
     return _chip_reasons(case) or (Reason.CHIP_MALFORMED,) if unknown else ()
 
 
 def _issuer_unknown(case: Case) -> tuple[Reason, ...]:
-    """Hold also when a policy does not ask for PA: anyone can make such a card."""
+    """Hold if nobody that is trusted signed the data, also where PA is not required."""
     known = isinstance(case.findings.groups, VerifiedGroups)
     return () if known else (Reason.ISSUER_UNKNOWN,)
 
 
 def _may_be_copy(case: Case) -> tuple[Reason, ...]:
+    """Hold if CHIP is required and the chip did not prove its keys."""
     proved = case.findings.holder is not None
     return (Reason.CHIP_MAY_BE_COPY,) if case.requires(Layer.CHIP) and not proved else ()
 
 
 def _expired(case: Case) -> tuple[Reason, ...]:
+    """Hold if VALIDITY is required and the last day is past, or cannot be told."""
     if not case.requires(Layer.VALIDITY):
         return ()
     groups = case.findings.groups
@@ -161,19 +194,27 @@ def _expired(case: Case) -> tuple[Reason, ...]:
 
 
 def _simulator(case: Case) -> tuple[Reason, ...]:
+    """Hold if a simulated device took part and the policy does not allow it."""
     simulated = case.card_simulated or (case.match is not None and case.match.simulated)
     allowed = case.policy.policy.simulators_allowed
     return (Reason.POLICY_SIMULATOR,) if simulated and not allowed else ()
 
 
+def _no_portrait(case: Case) -> tuple[Reason, ...]:
+    """Hold if LIVE or FACE is required and the signed data has no picture."""
+    absent = _face_asked(case) and portrait_of(case.findings) is None
+    return (Reason.NO_PORTRAIT,) if absent else ()
+
+
 def _nothing_seen(case: Case) -> tuple[Reason, ...]:
-    """Hold if the worker could not see enough to say anything."""
+    """Hold if LIVE or FACE is required and the worker could not see enough to say anything."""
     if case.match is None or not _face_asked(case):
         return ()
     return case.match.reasons
 
 
 def _not_live(case: Case) -> tuple[Reason, ...]:
+    """Hold if LIVE is required and no living head was seen."""
     if not case.requires(Layer.LIVE):
         return ()
     live = case.match is not None and case.match.live is LiveBand.PASSED
@@ -181,12 +222,13 @@ def _not_live(case: Case) -> tuple[Reason, ...]:
 
 
 def _other_face(case: Case) -> tuple[Reason, ...]:
+    """Hold if FACE is required and the face is another one."""
     different = case.match is not None and case.match.band is FaceBand.DIFFERENT
     return (Reason.FACE_NOT_HOLDER,) if case.requires(Layer.FACE) and different else ()
 
 
 def _unsure_face(case: Case) -> tuple[Reason, ...]:
-    """Hold unless the face is known to be the same: unsure, not compared, or never asked."""
+    """Hold if FACE is required and the face is not known to be the same."""
     if not case.requires(Layer.FACE):
         return ()
     band = FaceBand.NONE if case.match is None else case.match.band
@@ -195,6 +237,10 @@ def _unsure_face(case: Case) -> tuple[Reason, ...]:
 
 def _face_asked(case: Case) -> bool:
     return case.requires(Layer.LIVE) or case.requires(Layer.FACE)
+
+
+def _only_expired(case: Case) -> bool:
+    return _chip_reasons(case) == (Reason.SIGNER_EXPIRED,)
 
 
 def _chip_reasons(case: Case) -> tuple[Reason, ...]:
@@ -208,9 +254,11 @@ CARD_ROWS: Final = (
     Row("no_policy", Outcome.REFERRED, _no_policy),
     Row("simulator", Outcome.REFERRED, _simulator),
     Row("unreadable", Outcome.REFERRED, _unreadable),
+    Row("signer_expired", Outcome.REFERRED, _signer_expired),
     Row("issuer_unknown", Outcome.REFERRED, _issuer_unknown),
     Row("may_be_copy", Outcome.REFERRED, _may_be_copy),
     Row("expired", Outcome.REFERRED, _expired),
+    Row("no_portrait", Outcome.REFERRED, _no_portrait),
 )
 """What can be decided before anyone looks into a camera."""
 

@@ -1,0 +1,250 @@
+"""The decision table against rules in plain English, over the whole product of what can be known.
+
+What each card is stands here by hand, from how it was made; the table sees only findings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain, combinations, product
+
+import pytest
+from session_material import TODAY, findings, in_force
+
+from kiosk.session.events import FaceMatch
+from kiosk.session.verdict import (
+    ACCEPT,
+    CARD_ROWS,
+    FACE_ROWS,
+    TABLE,
+    Case,
+    Verdict,
+    decide,
+    decide_card,
+    portrait_of,
+)
+from wire.policy import ALL_LAYERS, Layer
+from wire.reasons import Outcome, Reason
+from wire.record import FaceBand, LiveBand
+
+ACCEPTED, REFUSED, REFERRED, NOT_HOLDER = (
+    Outcome.ACCEPTED, Outcome.REFUSED, Outcome.REFERRED, Outcome.NOT_HOLDER,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is true of a card.
+
+    Attributes:
+        lies: what does not hold.
+        unclear: why nothing is known.
+        signed: by an issuer that is trusted.
+        proved: the chip holds its keys.
+        over: its last day is past; None if there is no telling.
+        portrait: there is one.
+    """
+
+    lies: Reason | None = None
+    unclear: Reason | None = None
+    signed: bool = True
+    proved: bool = True
+    over: bool | None = False
+    portrait: bool = True
+
+
+CARDS = {
+    "genuine 2021": Card(),
+    "genuine 2024": Card(),
+    "clone": Card(lies=Reason.CHIP_KEY_MISMATCH),
+    "silent clone": Card(lies=Reason.CHIP_KEY_MISMATCH),
+    "data changed": Card(lies=Reason.DATA_HASH_MISMATCH),
+    "portrait changed": Card(lies=Reason.DATA_HASH_MISMATCH),
+    "signature wrong": Card(lies=Reason.SIGNATURE_INVALID),
+    "signer over": Card(unclear=Reason.SIGNER_EXPIRED),
+    "key file hidden": Card(lies=Reason.ADVERTISED_FILE_MISSING),
+    "issuer unknown": Card(signed=False),
+    "may be copy": Card(proved=False),
+    "over yesterday": Card(over=True),
+    "over today": Card(),
+    "never over": Card(),
+    "copy, over": Card(proved=False, over=True),
+    "no portrait": Card(portrait=False),
+    "portrait is none": Card(portrait=False),
+    "zone is none": Card(over=None),
+    "impossible day": Card(over=None),
+    "never asked": Card(unclear=Reason.ADVERTISED_FILE_MISSING),
+    "nonsense": Card(unclear=Reason.CHIP_MALFORMED),
+}
+
+LAYERS = list(chain.from_iterable(combinations(ALL_LAYERS, n) for n in range(6)))
+MATCHES = [
+    None,
+    *(
+        FaceMatch(band, live, 3, reasons)
+        for band, live, reasons in product(
+            FaceBand, LiveBand, [(), (Reason.NO_FACE,), (Reason.QUALITY_POSE, Reason.QUALITY_SIZE)]
+        )
+    ),
+]
+SIMULATED = FaceMatch(FaceBand.SAME, LiveBand.PASSED, 3, simulated=True)
+NO_POLICY = (None, Reason.POLICY_MISSING, Reason.POLICY_UNSIGNED, Reason.POLICY_EXPIRED)
+
+
+def by_the_rules(
+    card: Card, match: FaceMatch | None, layers: tuple[Layer, ...], *,
+    why_none: Reason | None = None, simulated: bool = False, allowed: bool = False,
+) -> tuple[Outcome, Reason | None]:  # fmt: skip
+    """Return outcome and deciding reason, by what is said of the product in plain English."""
+    # A card that lies is refused, whatever else is the case.
+    if card.lies:
+        return REFUSED, card.lies
+    # Without a valid policy nothing is accepted; nor from a simulator, if they aren't allowed.
+    if why_none:
+        return REFERRED, why_none
+    if (simulated or (match and match.simulated)) and not allowed:
+        return REFERRED, Reason.POLICY_SIMULATOR
+    # What nobody can judge goes to a person: so does a signer who is over, or a clock that is wrong.
+    if card.unclear:
+        return REFERRED, card.unclear
+    if not card.signed:
+        return REFERRED, Reason.ISSUER_UNKNOWN
+    if "chip" in layers and not card.proved:
+        return REFERRED, Reason.CHIP_MAY_BE_COPY
+    if "validity" in layers and card.over is not False:
+        return REFERRED, Reason.CARD_STATUS_EXPIRED if card.over else Reason.CHIP_MALFORMED
+    if "live" in layers or "face" in layers:
+        if not card.portrait:
+            return REFERRED, Reason.NO_PORTRAIT
+        if match and match.reasons:
+            return REFERRED, match.reasons[0]
+    # A picture says nothing about who stands here.
+    if "live" in layers and (match is None or match.live != "passed"):
+        return REFERRED, Reason.NOT_LIVE
+    if "face" in layers and match and match.band == "different":
+        return NOT_HOLDER, Reason.FACE_NOT_HOLDER
+    if "face" in layers and (match is None or match.band not in {"same", "same_strong"}):
+        return REFERRED, Reason.FACE_UNSURE
+    return ACCEPTED, None
+
+
+def decided(
+    name: str, match: FaceMatch | None, layers: tuple[Layer, ...] = ALL_LAYERS, *,
+    why_none: Reason | None = None, simulated: bool = False, allowed: bool = False,
+) -> Verdict:  # fmt: skip
+    policy = in_force(layers, simulators=allowed, why_none=why_none)
+    return decide(Case(findings()[name], TODAY, match, policy, simulated))
+
+
+def test_every_card_is_told() -> None:
+    assert CARDS.keys() == findings().keys()
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_every_face_under_every_policy(name: str) -> None:
+    for match, layers in product([*MATCHES, SIMULATED], LAYERS):
+        verdict = decided(name, match, layers)
+        expected = by_the_rules(CARDS[name], match, layers)
+        assert (verdict.outcome, (*verdict.reasons, None)[0]) == expected, (match, layers)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_every_face_without_a_policy_and_on_simulators(name: str) -> None:
+    around = product(
+        [None, MATCHES[1], SIMULATED, MATCHES[-1], FaceMatch(FaceBand.DIFFERENT, LiveBand.PASSED)],
+        [ALL_LAYERS, (), (Layer.PA, Layer.FACE)],
+        NO_POLICY,
+        [True, False],
+        [True, False],
+    )
+    for match, layers, why_none, simulated, allowed in around:
+        given = {"why_none": why_none, "simulated": simulated, "allowed": allowed}
+        verdict = decided(name, match, layers, **given)
+        expected = by_the_rules(CARDS[name], match, layers, **given)
+        assert (verdict.outcome, (*verdict.reasons, None)[0]) == expected, (match, layers, given)
+
+
+LIVING = LiveBand.PASSED
+SAME, OTHER = FaceMatch(FaceBand.SAME, LIVING), FaceMatch(FaceBand.DIFFERENT, LIVING)
+PRINT = FaceMatch(FaceBand.SAME_STRONG, LiveBand.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("name", "match", "outcome", "reasons", "row"),
+    [
+        ("genuine 2021", SAME, "accepted", (), "accept"),
+        ("genuine 2024", SAME, "accepted", (), "accept"),
+        ("genuine 2021", OTHER, "not_holder", ("face_not_holder",), "other_face"),
+        ("genuine 2021", PRINT, "referred", ("not_live",), "not_live"),
+        ("clone", SAME, "refused", ("chip_key_mismatch",), "not_genuine"),
+        ("data changed", SAME, "refused", ("data_hash_mismatch",), "not_genuine"),
+        ("issuer unknown", SAME, "referred", ("issuer_unknown",), "issuer_unknown"),
+        ("may be copy", SAME, "referred", ("chip_may_be_copy",), "may_be_copy"),
+        ("over yesterday", SAME, "referred", ("card_status_expired",), "expired"),
+        ("no portrait", None, "referred", ("no_portrait",), "no_portrait"),
+        ("nonsense", None, "referred", ("chip_malformed",), "unreadable"),
+        ("genuine 2021", FaceMatch(FaceBand.UNSURE, LIVING), "referred", ("face_unsure",),
+         "unsure_face"),
+        ("genuine 2021", FaceMatch(reasons=(Reason.QUALITY_SIZE, Reason.QUALITY_POSE)), "referred",
+         ("quality_size", "quality_pose"), "nothing_seen"),
+    ],
+)  # fmt: skip
+def test_the_cases_of_the_demo_and_its_neighbours(
+    name: str, match: FaceMatch | None, outcome: str, reasons: tuple[str, ...], row: str
+) -> None:
+    verdict = decided(name, match)
+    assert (verdict.outcome, verdict.reasons, verdict.row) == (outcome, reasons, row)
+
+
+def test_what_was_checked_stands_in_the_verdict() -> None:
+    verdict = decided("genuine 2024", SAME)
+    assert verdict.match is SAME
+    bands = verdict.bands
+    assert (bands.pa, bands.aa, bands.ca, bands.face, bands.live) == (
+        "passed", "absent", "passed", "same", "passed",
+    )  # fmt: skip
+    bands = decided("clone", None).bands
+    assert (bands.pa, bands.aa, bands.ca, bands.face, bands.live) == (
+        "passed", "failed", "failed", "none", "absent",
+    )  # fmt: skip
+
+
+def test_a_card_is_good_on_its_last_day_and_not_on_the_next() -> None:
+    case = Case(findings()["over yesterday"], TODAY.replace(month=5, day=31), SAME, in_force())
+    assert decide(case).outcome is ACCEPTED
+    assert decided("over yesterday", SAME).reasons == (Reason.CARD_STATUS_EXPIRED,)
+
+
+@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("layers", [ALL_LAYERS, (), (Layer.LIVE,)])
+def test_what_the_card_decides_no_face_changes(name: str, layers: tuple[Layer, ...]) -> None:
+    early = decide_card(Case(findings()[name], TODAY, None, in_force(layers)))
+    for match in MATCHES:
+        late = decided(name, match, layers)
+        if early is None:
+            assert late.row in {row.name for row in FACE_ROWS} | {ACCEPT}
+        else:
+            assert (late.outcome, late.reasons, late.row) == (
+                early.outcome, early.reasons, early.row,
+            )  # fmt: skip
+
+
+def test_no_portrait_is_taken_from_data_that_nobody_signed() -> None:
+    assert findings()["issuer unknown"].groups is not None
+    for name in ("issuer unknown", "portrait changed", "nonsense", "no portrait"):
+        assert portrait_of(findings()[name]) is None
+    assert portrait_of(findings()["genuine 2024"])
+
+
+def test_no_row_accepts_and_each_has_a_name_of_its_own() -> None:
+    assert (*CARD_ROWS, *FACE_ROWS) == TABLE
+    assert ACCEPTED not in {row.outcome for row in TABLE}
+    names = [row.name for row in TABLE] + [ACCEPT]
+    assert len(set(names)) == len(names)
+
+
+def test_each_row_decides_somewhere() -> None:
+    seen = {decided(name, match).row for name, match in product(CARDS, MATCHES)}
+    seen.add(decided("genuine 2021", SAME, why_none=Reason.POLICY_MISSING).row)
+    seen.add(decided("genuine 2021", SIMULATED).row)
+    assert seen == {row.name for row in TABLE} | {ACCEPT}
