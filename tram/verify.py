@@ -12,6 +12,7 @@ import json
 import os
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,16 +142,15 @@ def attend(station: Station, opens: Password, *, wait_s: float) -> dict[str, Any
     """
     from kiosk.station.report import report
 
-    person = _Person(station, opens)
-    deadline = time.monotonic() + wait_s
-    while not person.done.wait(0.05):
-        trouble = station.view().around.trouble
-        if not person.began and (trouble or time.monotonic() > deadline):
-            return _no_session(trouble or "timeout")
-        if time.monotonic() > deadline + SESSION_S:
-            return _no_session("timeout")
-    assert person.ended is not None  # noqa: S101 - done is set with it
-    return report(person.ended)
+    with closing(_Person(station, opens)) as person:
+        deadline = time.monotonic() + wait_s
+        while not person.done.wait(0.05):
+            trouble = station.view().around.trouble
+            if not person.began and (trouble or time.monotonic() > deadline):
+                return _no_session(trouble or "timeout")
+            if time.monotonic() > deadline + SESSION_S:
+                return _no_session("timeout")
+        return report(person.ended[0])
 
 
 class _Person:
@@ -161,11 +161,15 @@ class _Person:
         self._opens = opens
         self._typed = False
         self.began = False
-        self.ended: Ended | None = None
+        self.ended: list[Ended] = []
         self.done = threading.Event()
-        station.on_ended(self._on_ended)
-        station.subscribe(self._look)
+        self._leave = station.on_ended(self._on_ended), station.subscribe(self._look)
         self._look(station.view())
+
+    def close(self) -> None:
+        """Go away."""
+        for leave in self._leave:
+            leave()
 
     def _look(self, view: ViewModel) -> None:
         from kiosk.session.events import Cancelled, KeyGiven
@@ -182,7 +186,7 @@ class _Person:
             self._station.post(KeyGiven(self._opens))
 
     def _on_ended(self, ended: Ended) -> None:
-        self.ended = ended
+        self.ended.append(ended)
         self.done.set()
 
 

@@ -2,6 +2,7 @@
 
 Knows a card port and the library's dialogues. A PC/SC handle never changes threads, and the keys of
 a card's channel never leave this one. It touches no state: what happens is told as session events.
+Each card put down is a visit with a number, so that what is said about one never meets the next.
 A command that hangs is freed by closing the port; the next card gets a new one.
 """
 
@@ -85,12 +86,14 @@ class Told:
 
     Attributes:
         event: for the session.
+        visit: the number of the card that it is about, from 1; 0: about the reader.
         evidence: what was read, with `ChipRead`; for the record and nothing else.
         ms: milliseconds by phase, with `ChipRead`.
         apdus: commands sent, with `ChipRead`.
     """
 
     event: Event
+    visit: int = 0
     evidence: Evidence | None = field(default=None, repr=False)
     ms: Mapping[str, float] = field(default_factory=dict)
     apdus: int = 0
@@ -123,8 +126,9 @@ class CardThread:
         self._trust = trust
         self._tell = tell
         self._now = now
-        self._jobs: queue.Queue[Job] = queue.Queue(1)
-        self._broken_off = threading.Event()
+        self._jobs: queue.Queue[tuple[int, Job]] = queue.Queue(1)
+        self._visit = 0
+        self._over = 0
         self._stopping = threading.Event()
         self._port: CardPort | None = None
         self._busy_since: float | None = None
@@ -137,7 +141,6 @@ class CardThread:
     def stop(self) -> None:
         """End the thread; a command that hangs is freed by closing the port."""
         self._stopping.set()
-        self._broken_off.set()
         self._thread.join(END_S)
         port = self._port
         if port is not None:
@@ -145,16 +148,14 @@ class CardThread:
                 port.close()
         self._thread.join(END_S)
 
-    def ask(self, job: Job) -> None:
-        """Give the thread something to do with the card that lies there."""
+    def ask(self, job: Job, *, visit: int) -> None:
+        """Give the thread something to do with the card of a visit."""
         with contextlib.suppress(queue.Full):  # it is busy with a job that was broken off
-            self._jobs.put_nowait(job)
+            self._jobs.put_nowait((visit, job))
 
-    def release(self) -> None:
-        """Break off what is under way and forget the card's channel."""
-        self._broken_off.set()
-        with contextlib.suppress(queue.Empty):
-            self._jobs.get_nowait()
+    def release(self, visit: int) -> None:
+        """Break off what is under way with the card of a visit, and forget its channel."""
+        self._over = max(self._over, visit)
 
     def free_if_hung(self) -> bool:
         """Close the port under a command that goes on long after it was broken off.
@@ -163,8 +164,9 @@ class CardThread:
             Whether that was done.
         """
         since, port = self._busy_since, self._port
-        hung = self._broken_off.is_set() and since is not None
-        if not hung or port is None or since is None or time.monotonic() - since < HANG_S:
+        if not self._is_over(self._visit) or port is None or since is None:
+            return False
+        if time.monotonic() - since < HANG_S:
             return False
         log.warning("card_command_hung")
         port.close()
@@ -194,35 +196,45 @@ class CardThread:
                 port.connect(timeout_s=WAIT_S)
             except DeviceTimeout:
                 continue
-            self._broken_off.clear()
-            self._tell(Told(CardSeen(simulated=port.simulated)))
+            self._visit += 1
+            self._tell_of(CardSeen(simulated=port.simulated))
             self._attend(port)
             port.disconnect()
 
     def _attend(self, port: CardPort) -> None:
         """Do jobs with one card until it is gone; after the session, wait until it is taken."""
         inspection: Inspection | None = None
-        released = False
         while not self._stopping.is_set():
             job = self._next_job()
-            if self._broken_off.is_set():
-                self._broken_off.clear()
-                inspection, released = None, True
-            if released or job is None:
+            if self._is_over(self._visit):
+                inspection = job = None
+            if job is None:
                 if not port.present():
-                    self._tell(Told(CardGone()))
+                    self._tell_of(CardGone())
                     return
                 continue
             try:
                 self._busy_since = time.monotonic()
                 inspection = self._do(job, port, inspection)
             except ChipGone:
-                self._tell(Told(CardGone()))
+                self._tell_of(CardGone())
                 return
             except _BrokenOff:
-                inspection, released = None, True
+                inspection = None
             finally:
                 self._busy_since = None
+
+    def _is_over(self, visit: int) -> bool:
+        return self._over >= visit or self._stopping.is_set()
+
+    def _tell_of(
+        self,
+        event: Event,
+        evidence: Evidence | None = None,
+        ms: Mapping[str, float] | None = None,
+        apdus: int = 0,
+    ) -> None:
+        self._tell(Told(event, self._visit, evidence, ms or {}, apdus))
 
     def _do(self, job: Job, port: CardPort, inspection: Inspection | None) -> Inspection | None:
         """Do one job and return the live inspection, if there is one."""
@@ -234,10 +246,12 @@ class CardThread:
         return inspection
 
     def _next_job(self) -> Job | None:
+        """Wait a little for a job with this visit's card; one for an earlier card is dropped."""
         try:
-            return self._jobs.get(timeout=LOOK_S)
+            visit, job = self._jobs.get(timeout=LOOK_S)
         except queue.Empty:
             return None
+        return job if visit == self._visit else None
 
     def _read(self, port: CardPort, password: Password) -> Inspection | None:
         dialogue = inspect(
@@ -252,36 +266,36 @@ class CardThread:
             # The chip's session is spoilt: power it anew before the next try.
             with contextlib.suppress(DeviceTimeout):
                 port.connect(timeout_s=AGAIN_S)
-            self._tell(Told(KeyRefused()))
+            self._tell_of(KeyRefused())
             return None
         except ChipGone:
             raise
         except EMRTDError as error:
-            self._tell(Told(ChipFailed(error.fault, lied=isinstance(error, ChipLied))))
+            self._tell_of(ChipFailed(error.fault, lied=isinstance(error, ChipLied)))
             return None
         at = self._now()
         evidence = reading.value.evidence
         began = time.monotonic()
         findings = verify(evidence, self._trust, at=at)
         ms = {**reading.ms, "verify": (time.monotonic() - began) * 1000}
-        self._tell(Told(ChipRead(findings, at.date()), evidence, ms, reading.apdus))
+        self._tell_of(ChipRead(findings, at.date()), evidence, ms, reading.apdus)
         return reading.value
 
     def _confirm(self, port: CardPort, inspection: Inspection | None) -> None:
         if inspection is None:
-            self._tell(Told(CardSwapped()))
+            self._tell_of(CardSwapped())
             return
         try:
             read(port, confirm_presence(inspection), self._progress())
         except ChipGone:
             raise
         except (ChipLied, ChannelBroken):
-            self._tell(Told(CardSwapped()))
+            self._tell_of(CardSwapped())
         except EMRTDError as error:
             log.warning("card_confirmation_failed", why=error.fault.value)
-            self._tell(Told(CardSwapped()))
+            self._tell_of(CardSwapped())
         else:
-            self._tell(Told(CardConfirmed()))
+            self._tell_of(CardConfirmed())
 
     def _progress(self) -> Callable[[Step], None]:
         """Return what is told before each command; it ends the reading when that is broken off."""
@@ -289,12 +303,12 @@ class CardThread:
 
         def on_step(step: Step) -> None:
             nonlocal last_phase, last_s
-            if self._broken_off.is_set():
+            if self._is_over(self._visit):
                 raise _BrokenOff
             now = time.monotonic()
             if step.phase != last_phase or now - last_s >= PROGRESS_S:
                 last_phase, last_s = step.phase, now
-                self._tell(Told(Progressed(step.phase, step.done, step.total)))
+                self._tell_of(Progressed(step.phase, step.done, step.total))
 
         return on_step
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import subprocess
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
+import msgspec
 import structlog
 
 from kiosk.session.events import (
@@ -46,7 +49,6 @@ from wire.reasons import Reason
 from wire.record import FaceBand, LiveBand
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
@@ -56,6 +58,16 @@ END_S: Final = 1.0
 SEND_S: Final = 2.0
 PLENTY: Final = 1.0
 """How much of a state's own time the worker leaves to the station."""
+
+
+MAX_LINE_BYTES: Final = 256
+"""Of what a child may say at once."""
+
+
+class _Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a worker says of itself: the name of a phase."""
+
+    event: Annotated[str, msgspec.Meta(pattern=r"\Avision_[a-z_]{1,32}\Z")]
 
 
 class HasWorkers(Protocol):
@@ -91,9 +103,24 @@ class ChildWorkers:
     models: Path
 
     def begin(self) -> Worker:
-        """Start a child. Raises OSError."""
-        process, wire = spawn(self.camera_url, self.models)
+        """Start a child, and pass on the names of its phases. Raises OSError."""
+        process, wire = spawn(self.camera_url, self.models, stderr=subprocess.PIPE)
+        threading.Thread(target=_pass_on, args=(process,), name="vision-log", daemon=True).start()
         return Worker(wire, process)
+
+
+def _pass_on(process: subprocess.Popen[bytes]) -> None:
+    """Log the phases that a child names; whatever else it says is not repeated."""
+    said = process.stderr
+    if said is None:
+        return
+    with said:
+        while line := said.readline(MAX_LINE_BYTES):
+            try:
+                name = msgspec.json.decode(line, type=_Phase).event
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+            log.info(name)
 
 
 @dataclass(frozen=True, slots=True)

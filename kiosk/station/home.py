@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from kiosk.outbox.store import DEFAULT_QUOTA_BYTES, MIN_QUOTA_BYTES
+from wire.errors import WireError
 from wire.record import Code, DeviceID
 from wire.seal import Recipient, Recipients
 from wire.topics import MAX_SHARDS
@@ -48,6 +50,7 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
         shards: how many topic shards its fleet has.
         broker: where the link reaches the broker.
         procedure: which public procedure asks, a code.
+        queue_bytes: the queue's file never grows beyond.
     """
 
     id: DeviceID
@@ -57,6 +60,7 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
     shards: Annotated[int, Meta(ge=1, le=MAX_SHARDS)]
     broker: Broker
     procedure: Code = "identity-check"
+    queue_bytes: Annotated[int, Meta(ge=MIN_QUOTA_BYTES, le=2**40)] = DEFAULT_QUOTA_BYTES
 
 
 class _Recipient(Struct, frozen=True, forbid_unknown_fields=True):
@@ -151,7 +155,7 @@ class DeviceHome:
                 {int(shard): _der(text) for shard, text in given.receipt_keys.items()},
                 tuple(map(_der, given.policy_keys)),
             )
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, msgspec.MsgspecError, WireError) as error:
             raise HomeUnusableError(f"{path}: {error}") from error
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hw.card.port import CardPort
     from kiosk.station.home import DeviceConfig, DeviceHome, FleetKeys
     from kiosk.vision.port import Direction
 
@@ -40,6 +41,7 @@ class Options:
     Attributes:
         models: where the model files are.
         card_url: another reader.
+        open_card: makes the reader's port instead of any URL: for whoever holds the reader.
         camera_url: another camera.
         policy: another signed policy's file; the home's policy keys must have signed it.
         trust: another folder of issuers.
@@ -51,6 +53,7 @@ class Options:
 
     models: Path
     card_url: str | None = None
+    open_card: Callable[[], CardPort] | None = None
     camera_url: str | None = None
     policy: Path | None = None
     trust: Path | None = None
@@ -81,6 +84,7 @@ class Kiosk:
             device=config.id,
             signer=self._key,
             recipients=keys.recipients,
+            quota_bytes=config.queue_bytes,
         )
         self._link = self._link_server(config, keys)
         self.station = self._station(config, keys)
@@ -166,7 +170,7 @@ class Kiosk:
             options.camera_url or config.camera_url, options.models
         )
         equipment = Equipment(
-            open_card=lambda: open_card(card_url),
+            open_card=options.open_card or (lambda: open_card(card_url)),
             workers=workers,
             outbox=self.outbox,
             trust=trust.store,

@@ -14,7 +14,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
@@ -30,8 +30,10 @@ from kiosk.session.effects import (
     WatchFaces,
 )
 from kiosk.session.events import (
+    CardGone,
     CardSeen,
     DeviceFailed,
+    Dismissed,
     Event,
     RecordRefused,
     RecordStored,
@@ -65,8 +67,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 TROUBLE_S: Final = 5.0
 """How long a failed device is shown as failed after it was last told."""
+SEEN_S: Final = 3.0
+"""How long a verdict stays at least when the next card comes at once."""
 LOOK_S: Final = 1.0
 """How often a hanging reader and the queue's marks are looked at."""
 SECONDS_PER_DAY: Final = 86_400
@@ -102,6 +108,7 @@ class Session:
     """What is gathered beside the state while one citizen is served; gone with `Forget`.
 
     Attributes:
+        visit: the number of the card that is served.
         name: random; logs know a session by it.
         began: on the monotonic clock.
         card_simulated: whether no real reader stands behind the card.
@@ -111,6 +118,7 @@ class Session:
         apdus: commands sent.
     """
 
+    visit: int = 0
     name: str = field(default_factory=lambda: secrets.token_hex(4))
     began: float = field(default_factory=time.monotonic)
     card_simulated: bool = False
@@ -174,6 +182,7 @@ class Station:
         self._session = Session()
         self._shown: Ended | None = None
         self._trouble: tuple[Reason, float] | None = None
+        self._early: Told | None = None
         self._watchers: list[Callable[[ViewModel], None]] = []
         self._ended: list[Callable[[Ended], None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -194,17 +203,11 @@ class Station:
 
     def subscribe(self, watcher: Callable[[ViewModel], None]) -> Callable[[], None]:
         """Call a watcher with each new screen, on the loop's thread; return how to end that."""
-        self._watchers.append(watcher)
+        return _listed(self._watchers, watcher)
 
-        def end() -> None:
-            with contextlib.suppress(ValueError):
-                self._watchers.remove(watcher)
-
-        return end
-
-    def on_ended(self, watcher: Callable[[Ended], None]) -> None:
-        """Call a watcher with each session that ended, on the loop's thread."""
-        self._ended.append(watcher)
+    def on_ended(self, watcher: Callable[[Ended], None]) -> Callable[[], None]:
+        """Call a watcher with each session that ended, as `subscribe` does with screens."""
+        return _listed(self._ended, watcher)
 
     def post(self, event: Event) -> None:
         """Tell the session that something happened."""
@@ -285,14 +288,33 @@ class Station:
                 loop.call_soon_threadsafe(self._told, told)
 
     def _told(self, told: Told) -> None:
-        if isinstance(told.event, CardSeen) and isinstance(self._state, Idle):
-            self._session = Session(card_simulated=told.event.simulated)
+        if isinstance(told.event, CardGone):
+            self._early = None
+        if isinstance(told.event, CardSeen):
+            if not isinstance(self._state, Idle):
+                self._wait_with(told)
+                return
+            self._session = Session(visit=told.visit, card_simulated=told.event.simulated)
             self._site = Site(self._equipment.policy(), told.event.simulated)
+        elif told.visit not in {0, self._session.visit}:
+            return  # about a card whose session is over, or has not begun
         if told.evidence is not None:
             self._session.evidence = told.evidence
             self._session.ms.update(told.ms)
             self._session.apdus = told.apdus
         self._happen(told.event)
+
+    def _wait_with(self, told: Told) -> None:
+        """Let the verdict on the screen be seen before the card that lies there already."""
+        if self._early is None and self._loop is not None:
+            self._loop.call_later(SEEN_S, self._next_card)
+        self._early = told
+
+    def _next_card(self) -> None:
+        told, self._early = self._early, None
+        if told is not None:
+            self._happen(Dismissed())
+            self._told(told)
 
     def _happen(self, event: Event) -> None:
         """Let the session go on by one event, and obey."""
@@ -334,18 +356,18 @@ class Station:
             case WatchFaces():
                 self._spawn(eyes.watch())
             case ReadChip(password):
-                cards.ask(Read(password))
+                cards.ask(Read(password), visit=self._session.visit)
             case MatchFace(portrait, fmr):
                 seconds = max(PLENTY, self._site.policy.policy.patience.face - PLENTY)
                 self._spawn(eyes.match(portrait, fmr=fmr, turn=self._turn(), seconds=seconds))
             case ConfirmCard():
-                cards.ask(Confirm())
+                cards.ask(Confirm(), visit=self._session.visit)
             case FileRecord(verdict):
                 self._note_vision(eyes)
                 self._file(verdict, writer)
             case Forget():
                 self._session.evidence = None
-                cards.release()
+                cards.release(self._session.visit)
                 self._spawn(self._forget(eyes))
             case Show(verdict, record):
                 self._show(verdict, record)
@@ -440,6 +462,17 @@ class Station:
             simulated=self._session.card_simulated or self._session.camera_simulated,
             trouble=self._trouble_now(),
         )
+
+
+def _listed(watchers: list[T], watcher: T) -> Callable[[], None]:
+    """Put a watcher on a list and return what takes it off again."""
+    watchers.append(watcher)
+
+    def end() -> None:
+        with contextlib.suppress(ValueError):
+            watchers.remove(watcher)
+
+    return end
 
 
 def _reason(error: BaseException) -> Reason:

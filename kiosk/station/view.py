@@ -19,6 +19,7 @@ from kiosk.session.states import (
     Filing,
     Idle,
     MatchingFace,
+    Parting,
     ReadingChip,
     Showing,
     State,
@@ -188,13 +189,13 @@ def view_of(state: State, around: Around) -> ViewModel:
             return ViewModel(Screen.CHECKING, Prompt.CHECKING, around, step=3)
         case Filing():
             return ViewModel(Screen.CHECKING, Prompt.SAVING, around, step=4)
-        case Showing():
+        case Showing() | Parting():
             return _verdict_view(state, around)
         case _:  # pragma: no cover - the union is closed
             assert_never(state)
 
 
-def _verdict_view(state: Showing, around: Around) -> ViewModel:
+def _verdict_view(state: Showing | Parting, around: Around) -> ViewModel:
     verdict = state.verdict
     prompt, retry = _advice(verdict, stored=state.record is not None)
     if state.record is None:
@@ -263,9 +264,10 @@ def _reading_progress(state: ReadingChip) -> float | None:
     begins = _READING.get(state.phase)
     if begins is None:
         return None
-    later = [at for at in _READING.values() if at > begins]
-    room = min(later, default=1.0) - begins
-    return begins + (room * min(state.done / state.total, 1.0) if state.total > 0 else 0.0)
+    if state.phase == "access" or state.total <= 0:
+        return begins  # of "access" the bytes are one file's, and the key agreement follows it
+    room = min((at for at in _READING.values() if at > begins), default=1.0) - begins
+    return begins + room * min(state.done / state.total, 1.0)
 
 
 def receipt_word(record: str) -> str:

@@ -7,7 +7,7 @@ reader that tests can reach into.
 from __future__ import annotations
 
 import os
-import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from emrtd.keys import CAN
 from emrtd.sim import CardImage, Chip
 from hw.card.sim import SimulatedReader
+from kiosk.session.events import Dismissed
 from kiosk.station.main import Kiosk, Options
+from kiosk.station.view import Screen
 from tram.parts.stage import CAN as DIGITS
 from tram.parts.stage import Stage, build
 from tram.verify import attend
@@ -31,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 MODELS, PORTRAITS = ROOT / "build" / "models", ROOT / "build" / "portraits"
 CARD_LAYERS = (Layer.PA, Layer.CHIP, Layer.VALIDITY)
 OPENS = CAN(DIGITS)
+REST_S = 30
 
 
 def make_stage(root: Path) -> Stage:
@@ -84,19 +87,13 @@ class Desk:
         return attend(self.kiosk.station, opens, wait_s=10)
 
     def rest(self) -> None:
-        """Wait until the welcome screen is on."""
-        from kiosk.station.view import Screen
-
-        welcome = threading.Event()
-
-        def look(view: Any) -> None:
-            if view.screen is Screen.WELCOME:
-                welcome.set()
-
-        end = self.kiosk.station.subscribe(look)
-        look(self.kiosk.station.view())
-        assert welcome.wait(30)
-        end()
+        """Read the verdict at once, and wait until the welcome screen is on."""
+        station = self.kiosk.station
+        until = time.monotonic() + REST_S
+        while station.view().screen is not Screen.WELCOME:
+            assert time.monotonic() < until
+            station.post(Dismissed())
+            time.sleep(0.02)
 
     def records(self) -> int:
         """How many records wait in the queue."""
@@ -108,7 +105,8 @@ def desk(stage: Stage, **options: Any) -> Iterator[Desk]:
     """Run a kiosk of the stage's device with a queue of its own."""
     reader = SimulatedReader()
     outbox = stage.root / f"outbox-{os.urandom(4).hex()}.db"
-    given: dict[str, Any] = {"models": MODELS, "outbox": outbox, "policy": card_only(stage)}
-    given["open_card"] = lambda: reader
+    given: dict[str, Any] = {
+        "models": MODELS, "outbox": outbox, "policy": card_only(stage), "open_card": lambda: reader,
+    }  # fmt: skip
     with Kiosk(stage.device, Options(**{**given, **options})) as kiosk:
         yield Desk(kiosk, reader)

@@ -104,7 +104,7 @@ def by_the_rules(
         return REFERRED, why_none
     if (simulated or (match and match.simulated)) and not allowed:
         return REFERRED, Reason.POLICY_SIMULATOR
-    # What nobody can judge goes to a person: so does a signer who is over, or a clock that is wrong.
+    # What nobody can judge goes to a person; so does a signer who is over, for clocks are wrong.
     if card.unclear:
         return REFERRED, card.unclear
     if not card.signed:
