@@ -27,7 +27,7 @@ LEADS_TO: Final[dict[Reason, tuple[Outcome, ...]]] = {
     Reason.DATA_HASH_MISMATCH: (REFUSED,),
     Reason.SIGNATURE_INVALID: (REFUSED,),
     Reason.ISSUER_UNKNOWN: (REFERRED,),
-    Reason.SIGNER_EXPIRED: (REFUSED,),
+    Reason.SIGNER_EXPIRED: (REFERRED, REFUSED),
     Reason.SIGNER_REVOKED: (REFUSED,),
     Reason.CHIP_KEY_MISMATCH: (REFUSED, REFERRED),
     Reason.CARD_SWAPPED: (REFUSED,),

@@ -1,4 +1,4 @@
-"""The command `tram`: finds each group by name when it is first asked for, so that start-up is short.
+"""The command `tram`: finds each group by name when it is asked for, so that start-up is short.
 
 Knows only the groups' names. What a group does stands in its own module.
 

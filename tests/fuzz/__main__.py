@@ -1,4 +1,4 @@
-"""Mutate real samples and noise against every parser for a while: `python -m tests.fuzz --seconds 60`.
+"""Mutate noise and what it grew into against every parser: `python -m tests.fuzz --seconds 60`.
 
 A plain, seeded mutator without coverage guidance; it prints the seed of whatever it finds.
 """

@@ -81,8 +81,16 @@ def test_nothing_committed_names_a_registry_or_this_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT, check=True
     ).stdout.split("\0")
-    hosts = [part + "." + ending for part, ending in (("pypi", "org"), ("npmjs", "org"), ("npmjs", "com"),
-             ("pythonhosted", "org"), ("deb.debian", "org"))]  # fmt: skip
+    hosts = [
+        part + "." + ending
+        for part, ending in (
+            ("pypi", "org"),
+            ("npmjs", "org"),
+            ("npmjs", "com"),
+            ("pythonhosted", "org"),
+            ("deb.debian", "org"),
+        )
+    ]
     home = os.fspath(ROOT.parent) + os.sep
     words = [*hosts, home] if len(ROOT.parts) > 2 else hosts
     for name in filter(None, listed):
