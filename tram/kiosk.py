@@ -32,10 +32,10 @@ LOOK_S: Final = 1.0
 )
 @click.option(
     "--models",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     default=Path("build/models"),
     show_default=True,
-    help="The model files.",
+    help="The model files, for workers that are children of this process.",
 )
 @click.option(
     "--link-socket",

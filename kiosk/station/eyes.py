@@ -85,6 +85,16 @@ class Worker:
     wire: socket.socket
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def gone(self) -> bool:
+        """Whether it hung up while it waited."""
+        try:
+            return not self.wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def end(self) -> None:
         """Hang up; a child that does not end at once is killed."""
         with contextlib.suppress(OSError):
@@ -183,6 +193,10 @@ class Eyes:
 
     async def watch(self) -> None:
         """Let a worker open its camera and look."""
+        if self._waiting is not None and self._waiting.gone:
+            gone, self._waiting = self._waiting, None
+            log.warning("vision_worker_lost", error="gone")
+            await asyncio.to_thread(gone.end)
         self.prepare()
         worker, self._waiting = self._waiting, None
         if worker is None:

@@ -19,6 +19,7 @@ from kiosk.session.events import Cancelled, KeyGiven
 from kiosk.session.prompts import Prompt
 from kiosk.station.view import Screen
 from tram.parts.stage import Stage
+from wire.policy import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -273,7 +274,7 @@ def small_queue(stage: Stage) -> Stage:
 def test_nobody_and_three_people_before_the_camera(
     stage: Stage, query: str, outcome: str, reasons: list[str]
 ) -> None:
-    policy = sign(stage, "quick", patience=quick())
+    policy = sign(stage, "quick", patience=quick(face=4))
     url = stage.camera_url("holder", flat=False) + query
     with desk(stage, policy=policy, camera_url=url) as running:
         hints = []
@@ -282,16 +283,25 @@ def test_nobody_and_three_people_before_the_camera(
         assert reasons[0] in {None if hint is None else hint.value for hint in hints}
 
 
-def quick() -> Any:
-    from wire.policy import Patience
-
-    return Patience(face=4, showing=2)
+def quick(face: int = 12) -> Patience:
+    return Patience(face=face, showing=2)
 
 
 def test_a_camera_that_is_not_there_is_a_device_not_a_person(stage: Stage) -> None:
     url = f"sim://camera?file={stage.root / 'nobody.npz'}"
     with desk(stage, policy=sign(stage, "whole"), camera_url=url) as running:
         assert ended(running.serve(chip(stage))) == ("incomplete", ["device_missing"])
+
+
+def test_a_worker_that_died_while_it_waited_is_replaced(stage: Stage) -> None:
+    policy = sign(stage, "face", patience=quick())
+    with desk(stage, policy=policy, camera_url=stage.camera_url("holder", flat=False)) as running:
+        eyes = running.kiosk.station._eyes
+        wait_for(lambda: eyes._waiting is not None)
+        eyes._waiting.process.kill()
+        wait_for(lambda: eyes._waiting.gone)
+        row = running.serve(chip(stage))
+        assert (row["outcome"], row["face"]["band"]) == ("accepted", "same_strong")
 
 
 def test_a_reader_that_is_not_there_is_shown_before_anybody_comes(stage: Stage) -> None:
