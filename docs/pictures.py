@@ -47,7 +47,7 @@ BLOCKS: Final = {
     "▄": (0, 0.5, 1, 1),
     "▌": (0, 0, 0.5, 1),
     "▐": (0.5, 0, 1, 1),
-    "│": (0.44, 0, 0.55, 1),
+    "│": (0.44, -0.06, 0.55, 1.06),
 }
 """Which part of its cell a character fills: left, top, right, bottom."""
 _TEXT: Final = re.compile(

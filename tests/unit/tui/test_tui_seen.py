@@ -22,9 +22,9 @@ from tui_material import (
     text_of,
 )
 
-from kiosk.i18n import LANGUAGES, Button, Language, words
+from kiosk.i18n import LANGUAGES, Button, Label, Language, words
 from kiosk.session.events import CardSeen, ChipRead, KeyGiven
-from kiosk.session.prompts import CheckState
+from kiosk.session.prompts import CheckState, Prompt
 from kiosk.station.view import Screen
 from kiosk.tui.citizen import drawings
 from kiosk.tui.citizen.panes import KeyPane
@@ -89,6 +89,10 @@ def test_no_word_of_a_prompt_is_cut_off(size: tuple[int, int], language: Languag
             said += [words(language).say(button) for button in (Button.DELETE, Button.CANCEL)]
         if view.screen is Screen.VERDICT:
             said.append(words(language).say(Button.DONE))
+            if not view.retry:
+                said.append(words(language).say(Prompt.TAKE_CARD))
+        if view.prompt is Prompt.KEY_REFUSED:
+            said.append(words(language).say(Label.ATTEMPTS_LEFT, count=2))
         read = seen.texts[language].split()
         missing = [word for text in said for word in text.split() if word not in read]
         assert not missing, seen.screen
@@ -101,7 +105,7 @@ def test_the_other_language_is_offered_on_every_screen(size: tuple[int, int]) ->
             assert words(other).say("button.language") in seen.texts[shown], seen.screen
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [(35, 8), (52, 13), (80, 24)])
 async def test_an_accepted_session_says_what_was_checked_by_what_and_how_old_that_is(
     size: tuple[int, int],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from textual.app import App
@@ -36,8 +37,12 @@ from kiosk.session.events import (
 )
 from kiosk.session.prompts import Delivery, Prompt
 from kiosk.session.states import AskingKey, Filing, Idle, MatchingFace, ReadingChip, Showing
+from kiosk.tui.citizen import CitizenApp
 from kiosk.tui.widgets import Choice
 from wire.reasons import Outcome, Reason
+
+if TYPE_CHECKING:
+    from kiosk.station.view import ViewModel
 
 
 async def focus(pilot, name: str) -> None:
@@ -182,15 +187,23 @@ async def test_a_refused_key_begins_again_and_says_how_often() -> None:
         assert "○ ○ ○ ○ ○ ○" in text_of(app)
 
 
-async def test_a_view_from_another_thread_is_shown() -> None:
+async def test_a_view_from_another_thread_is_shown_by_the_screens_own() -> None:
+    shown_by = set()
+
+    class Watched(CitizenApp):
+        def _show(self, view: ViewModel) -> None:
+            shown_by.add(threading.current_thread())
+            super()._show(view)
+
     station = ScriptedStation()
-    app = still(station)
+    app = Watched(station)
     async with app.run_test(size=(60, 16)) as pilot:
         thread = threading.Thread(target=station.happens, args=(CardSeen(simulated=True),))
         thread.start()
         thread.join()
         await pilot.pause()
         assert app.query_one("#body").current == "key"
+    assert shown_by == {threading.current_thread()}
 
 
 async def test_a_language_is_for_one_citizen() -> None:

@@ -63,7 +63,9 @@ AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 JPEG = bytes.fromhex("FFD8FFE000040000FFC0000B080190012C01011100FFD9")
 """The shortest thing that has a JPEG's frame header. Nobody decodes it here."""
 RECORD = RecordIdentity("kiosk-1", bytes(16), "normal", 17)
-SIZES = ((35, 8), (52, 13), (60, 13), (80, 24))
+SIZES = ((35, 8), (52, 13), (60, 13), (60, 16), (80, 24))
+FOCUSED = ((35, 8), (60, 16))
+"""Where every choice is focused in turn: its colours are the same at each size."""
 AROUND = Around(online=False, policy="ptest-1", policy_days_left=40, trust_days=3, simulated=True)
 SITE = Site(
     PolicyInForce(
@@ -244,7 +246,8 @@ def seen_at(size: tuple[int, int]) -> tuple[Seen, ...]:
         seen = []
         async for screen, app, pilot, station in tour(size):
             pairs: set[tuple[str, str]] = set()
-            for choice in (None, *(each for each in app.query(Choice) if each.region)):
+            choices = app.query(Choice) if size in FOCUSED else ()
+            for choice in (None, *(each for each in choices if each.region)):
                 app.screen.set_focus(choice)
                 await pilot.pause()
                 pairs |= {(ink, paper) for _, ink, paper in segments(app)}

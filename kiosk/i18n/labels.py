@@ -1,0 +1,96 @@
+"""What can be said at all: the closed lists that both catalogues must have words for.
+
+Knows names, those of the session and those that only a screen needs. Does not know words.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from kiosk.session.prompts import CheckName, CheckState, Delivery, Prompt
+from wire.reasons import Outcome, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Hint(StrEnum):
+    """What to do differently before the camera; the values are those of their reasons."""
+
+    NO_FACE = "no_face"
+    SEVERAL_FACES = "several_faces"
+    QUALITY_SIZE = "quality_size"
+    QUALITY_SHARPNESS = "quality_sharpness"
+    QUALITY_EXPOSURE = "quality_exposure"
+    QUALITY_POSE = "quality_pose"
+
+    @classmethod
+    def of(cls, reason: Reason | None) -> Hint | None:
+        """Return the hint that a reason has, None if there is nothing that a person can do."""
+        known = {each.value for each in cls}
+        return cls(reason.value) if reason is not None and reason.value in known else None
+
+
+class Button(StrEnum):
+    """What can be pressed."""
+
+    CANCEL = "cancel"
+    DONE = "done"
+    DELETE = "delete"
+    DETAILS = "details"
+    LANGUAGE = "language"
+    """The name of the catalogue's own language: what is pressed to get it."""
+
+
+class Label(StrEnum):
+    """What stands beside."""
+
+    TITLE = "title"
+    LANGUAGE = "language"
+    SIMULATED = "simulated"
+    SIMULATED_SHORT = "simulated_short"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    STEP = "step"
+    STEP_KEY = "step_key"
+    STEP_CHIP = "step_chip"
+    STEP_FACE = "step_face"
+    STEP_RESULT = "step_result"
+    KEY_WHERE = "key_where"
+    KEY_TYPED = "key_typed"
+    ATTEMPTS_LEFT = "attempts_left"
+    RECEIPT = "receipt"
+    POLICY = "policy"
+    POLICY_NONE = "policy_none"
+    TRUST_DAYS = "trust_days"
+    TRUST_UNKNOWN = "trust_unknown"
+
+
+Sayable: TypeAlias = (
+    Prompt | Hint | Reason | Outcome | CheckName | CheckState | Delivery | Button | Label
+)
+
+_PREFIXES: Final[Mapping[type[StrEnum], str]] = {
+    Prompt: "prompt",
+    Hint: "hint",
+    Reason: "reason",
+    Outcome: "outcome",
+    CheckName: "check",
+    CheckState: "state",
+    Delivery: "delivery",
+    Button: "button",
+    Label: "label",
+}
+
+
+def key_of(said: Sayable) -> str:
+    """Return the key of what is to be said, e.g. "prompt.place_card"."""
+    return f"{_PREFIXES[type(said)]}.{said.value}"
+
+
+def every_key() -> frozenset[str]:
+    """Return the keys that every catalogue has, no more and no fewer."""
+    return frozenset(
+        f"{prefix}.{member.value}" for kind, prefix in _PREFIXES.items() for member in kind
+    )
