@@ -193,7 +193,7 @@ def show(stage: Stage, parts: Parts, models: Path) -> None:
             target=_come_and_go, args=(stage, parts, kiosk, ended), name="person", daemon=True
         )
         person.start()
-        CitizenApp(kiosk.station).run()
+        CitizenApp(kiosk.station, locked=False).run()
         ended.set()
         person.join(TICK_S)
 

@@ -77,7 +77,9 @@ def policy_without_life(stage: Stage) -> Path:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(
+    tmp_path_factory: pytest.TempPathFactory, logging_of_the_module: None
+) -> Iterator[Played]:
     stage = Stage(tmp_path_factory.mktemp("demo") / "stage")
     cases = [replace(case, **CHANGED[case.name]) for case in CASES]
     prints = [case for case in CASES if case.name == "print"]

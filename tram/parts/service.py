@@ -74,9 +74,13 @@ class _NamesOnly(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         name = str(record.msg).split(maxsplit=1)[0] if record.msg else ""
         ours = record.name.split(".", 1)[0] in OURS
-        structlog.get_logger().log(
-            record.levelno, name if ours else "library_event", state=record.name
-        )
+        try:
+            structlog.get_logger().log(
+                record.levelno, name if ours else "library_event", state=record.name
+            )
+        except (OSError, ValueError):
+            # A log that cannot be written must not break what was logged about.
+            return
 
 
 def only_known_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
