@@ -102,7 +102,8 @@ class Worker:
         self.wire.close()
         if self.process is not None:
             self.process.kill()
-            self.process.wait(END_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,11 @@ class Seen:
 
 
 class Eyes:
-    """Serves one citizen after the other; belongs to one asyncio loop."""
+    """Serves one citizen after the other; belongs to one asyncio loop.
+
+    What is asked is done in the order in which it was asked, and only the worker of the citizen who
+    is served is heard.
+    """
 
     def __init__(
         self,
@@ -181,6 +186,7 @@ class Eyes:
         self._waiting: Worker | None = None
         self._worker: Worker | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._in_order = asyncio.Lock()
         self.seen = Seen()
 
     def prepare(self) -> None:
@@ -192,47 +198,57 @@ class Eyes:
                 log.warning("vision_worker_missing", code=error.errno)
 
     async def watch(self) -> None:
-        """Let a worker open its camera and look."""
-        if self._waiting is not None and self._waiting.gone:
-            gone, self._waiting = self._waiting, None
-            log.warning("vision_worker_lost", error="gone")
-            await asyncio.to_thread(gone.end)
-        self.prepare()
-        worker, self._waiting = self._waiting, None
-        if worker is None:
-            return
-        self._worker, self.seen = worker, Seen()
-        worker.wire.setblocking(False)  # noqa: FBT003 - the library's own signature
-        self._listening = self._spawn_task(self._listen(worker))
-        await self._send(worker, Watch())
+        """Let a worker open its camera and look; an earlier citizen's is ended first."""
+        async with self._in_order:
+            await self._end_worker()
+            if self._waiting is not None and self._waiting.gone:
+                gone, self._waiting = self._waiting, None
+                log.warning("vision_worker_lost", error="gone")
+                await asyncio.to_thread(gone.end)
+            self.prepare()
+            worker, self._waiting = self._waiting, None
+            if worker is None:
+                return
+            self._worker, self.seen = worker, Seen()
+            worker.wire.setblocking(False)  # noqa: FBT003 - the library's own signature
+            self._listening = self._spawn_task(self._listen(worker))
+            await self._send(worker, Watch())
 
     async def match(self, portrait: bytes, *, fmr: Fmr, turn: Direction, seconds: float) -> None:
         """Ask for the one comparison; the worker's last word comes as an event."""
-        worker = self._worker
-        if worker is None or self._listening is None or self._listening.done():
-            self._tell(DeviceFailed(Reason.DEVICE_MISSING))
-        elif len(portrait) > MAX_PORTRAIT_BYTES:
-            self._tell(FaceJudged(FaceMatch(reasons=(Reason.QUALITY_PORTRAIT,))))
-        else:
-            await self._send(worker, Match(portrait=portrait, fmr=fmr, turn=turn, seconds=seconds))
+        async with self._in_order:
+            worker = self._worker
+            if worker is None or self._listening is None or self._listening.done():
+                self._tell(DeviceFailed(Reason.DEVICE_MISSING))
+            elif len(portrait) > MAX_PORTRAIT_BYTES:
+                self._tell(FaceJudged(FaceMatch(reasons=(Reason.QUALITY_PORTRAIT,))))
+            else:
+                match = Match(portrait=portrait, fmr=fmr, turn=turn, seconds=seconds)
+                await self._send(worker, match)
 
     async def forget(self) -> None:
-        """End the worker; with its process go pixels and embeddings."""
-        listening, self._listening = self._listening, None
-        worker, self._worker = self._worker, None
-        if listening is not None:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
-        if worker is not None:
-            await asyncio.to_thread(worker.end)
+        """End the worker; with its process go pixels and embeddings. Then prepare the next."""
+        async with self._in_order:
+            await self._end_worker()
+            self.prepare()
 
     async def close(self) -> None:
         """End every worker."""
-        await self.forget()
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            await asyncio.to_thread(waiting.end)
+        async with self._in_order:
+            await self._end_worker()
+            waiting, self._waiting = self._waiting, None
+            if waiting is not None:
+                await asyncio.to_thread(waiting.end)
+
+    async def _end_worker(self) -> None:
+        listening, self._listening = self._listening, None
+        worker, self._worker = self._worker, None
+        self.seen = Seen()
+        if listening is not None:
+            listening.cancel()
+            await asyncio.wait([listening])
+        if worker is not None:
+            await asyncio.to_thread(worker.end)
 
     async def _send(self, worker: Worker, frame: Watch | Match) -> None:
         loop = asyncio.get_running_loop()
@@ -244,21 +260,28 @@ class Eyes:
 
     async def _listen(self, worker: Worker) -> None:
         """Turn frames into events until the last one, or until the worker is gone."""
-        loop = asyncio.get_running_loop()
+        ready = False
         while True:
             try:
-                raw = await loop.sock_recv(worker.wire, MAX_FRAME_BYTES + 1)
-                frame = decode_from_worker(raw)
+                frame = await self._next(worker, ready=ready)
             except (OSError, VisionFrameError) as error:
                 log.warning("vision_worker_lost", error=type(error).__name__)
                 self._tell(DeviceFailed(Reason.DEVICE_FAILED))
                 return
             if isinstance(frame, Ready):
-                self.seen.models, self.seen.simulated = frame.models, frame.simulated
+                self.seen.models, self.seen.simulated, ready = frame.models, frame.simulated, True
                 continue
             self._tell(self._event(frame))
             if isinstance(frame, Judged | Failed):
                 return
+
+    async def _next(self, worker: Worker, *, ready: bool) -> FromWorker:
+        """Return the next frame. Raises OSError, VisionFrameError."""
+        raw = await asyncio.get_running_loop().sock_recv(worker.wire, MAX_FRAME_BYTES + 1)
+        frame = decode_from_worker(raw)
+        if isinstance(frame, Judged) and not ready:
+            raise VisionFrameError("a verdict of a worker that never was ready")
+        return frame
 
     def _event(self, frame: FromWorker) -> Event:
         match frame:

@@ -368,13 +368,9 @@ class Station:
             case Forget():
                 self._session.evidence = None
                 cards.release(self._session.visit)
-                self._spawn(self._forget(eyes))
+                self._spawn(eyes.forget())
             case Show(verdict, record):
                 self._show(verdict, record)
-
-    async def _forget(self, eyes: Eyes) -> None:
-        await eyes.forget()
-        eyes.prepare()
 
     def _note_vision(self, eyes: Eyes) -> None:
         self._session.ms.update({f"face_{name}": spent for name, spent in eyes.seen.ms.items()})
