@@ -1,0 +1,155 @@
+"""The commands as people run them: data on stdout, talk on stderr, the documented exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tram.parts.stage import CAN, NUMBER, Stage, build
+
+pytestmark = pytest.mark.lane
+
+ROOT = Path(__file__).parents[2]
+MODELS, PORTRAITS = ROOT / "build" / "models", ROOT / "build" / "portraits"
+KEYS = {"outcome", "reasons", "checks", "face", "finger", "record", "row", "apdus", "ms"}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    made = Stage(tmp_path_factory.mktemp("verify") / "stage")
+    build(made, models=MODELS, portraits=PORTRAITS, say=lambda _: None)
+    return made
+
+
+def tram(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tram", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=ROOT,
+        env={**os.environ, "TRAM_HOME": "nowhere"},
+    )
+
+
+def verify(stage: Stage, *more: str | Path, **changed: str) -> tuple[int, dict[str, Any], str]:
+    given = {
+        "card": f"sim://card?file={stage.card('2021')}",
+        "camera": stage.camera_url("holder", flat=False),
+        "can": CAN,
+        "home": str(stage.device.root),
+        **changed,
+    }
+    options = [part for key, value in given.items() for part in (f"--{key}", value)]
+    done = tram("verify", *options, "--json", *more)
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+
+
+def test_the_holder_is_accepted_and_nothing_but_json_is_on_stdout(stage: Stage) -> None:
+    code, row, said = verify(stage)
+    assert (code, row["outcome"], row["reasons"]) == (0, "accepted", [])
+    assert set(row) == KEYS
+    assert row["checks"] == {
+        "pa": "passed", "aa": "passed", "ca": "passed", "cam": "absent", "ta": "absent",
+        "live": "passed",
+    }  # fmt: skip
+    assert row["face"]["band"] in {"same", "same_strong"}
+    assert all(json.loads(line)["event"] for line in said.splitlines())
+    assert NUMBER not in said
+    assert CAN not in said.replace(row["record"], "")
+
+
+def test_a_print_is_referred(stage: Stage) -> None:
+    code, row, _ = verify(stage, camera=stage.camera_url("holder", flat=True))
+    assert (code, row["outcome"], row["reasons"]) == (1, "referred", ["not_live"])
+
+
+def test_a_photograph_on_file_is_nobody_alive(stage: Stage) -> None:
+    code, row, _ = verify(stage, camera=f"file://{PORTRAITS / 'obama3.jpg'}")
+    assert (code, row["outcome"]) == (1, "referred")
+
+
+def test_the_code_on_the_card_opens_it_too(stage: Stage) -> None:
+    code, row, _ = verify(
+        stage,
+        "--qr", f"{NUMBER}||Nguyễn Văn Mẫu|14031995|Nam|Xã Mẫu|01062021",
+        can="",
+    )  # fmt: skip
+    assert (code, row) == (2, {}), "two keys are one too many"
+    options = ["--card", f"sim://card?file={stage.card('2024')}", "--home", stage.device.root]
+    options += ["--camera", stage.camera_url("holder", flat=False)]
+    done = tram("verify", *options, "--qr", f"{NUMBER}||x|14031995|Nam|x|01062021", "--json")
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "accepted")
+
+
+def test_a_wrong_key_is_a_wrong_key(stage: Stage) -> None:
+    code, row, _ = verify(stage, can="999999")
+    assert (code, row["outcome"], row["reasons"][0]) == (1, "incomplete", "wrong_password")
+    assert row["record"] is not None
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [("sim://card?file=/nothing.json", "device_missing"), ("nfc://0", "device_url")],
+)
+def test_a_reader_that_is_none_begins_no_session(stage: Stage, card: str, reason: str) -> None:
+    code, row, _ = verify(stage, card=card)
+    assert (code, row["outcome"], row["reasons"], row["record"]) == (
+        3, "incomplete", [reason], None,
+    )  # fmt: skip
+
+
+def test_a_home_that_is_none_is_said_and_nothing_is_printed(stage: Stage, tmp_path: Path) -> None:
+    code, row, said = verify(stage, home=str(tmp_path))
+    assert (code, row) == (3, {})
+    assert "device.toml" in said
+
+
+def test_another_trust_makes_the_issuer_unknown(stage: Stage, tmp_path: Path) -> None:
+    code, row, _ = verify(stage, trust=str(tmp_path))
+    assert (code, row["outcome"], row["reasons"]) == (1, "referred", ["issuer_unknown"])
+    assert row["checks"]["pa"] == "unknown_issuer"
+
+
+def test_another_queue_gets_the_record(stage: Stage, tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    code, row, _ = verify(stage, outbox=str(path), can="999999")
+    assert code == 1
+    assert row["record"].endswith("/normal/1")
+    shown = json.loads(tram("outbox", "status", "--outbox", path, "--json").stdout)
+    assert (shown["lanes"]["normal"]["waiting"], shown["chain"]) == (1, "ok")
+
+
+def test_a_headless_kiosk_listens_for_its_link_and_ends_when_told(stage: Stage) -> None:
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tram", "kiosk", "--headless"),
+            *("--home", stage.device.root, "--models", MODELS),
+        ],
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        until = time.monotonic() + 20
+        while not stage.device.link_socket.is_socket():
+            assert time.monotonic() < until
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert stat.S_IMODE(stage.device.link_socket.stat().st_mode) == 0o660
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        _, said = process.communicate()
+    assert b"Traceback" not in said
+    assert not stage.device.link_socket.exists()
