@@ -1,12 +1,13 @@
-"""A child process of ours, for a demo or a test: started, watched, ended by its own id.
+"""A child process for a demo or a test: watched, and ended by its own id with bounded waits.
 
-Knows one process and its log. Does not know what it does.
+Knows one process. What it is and how it starts stands in who derives from it.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
 END_S = 5.0
 
 
-class TramChild:
-    """`tram …` as a process of its own; a context manager. Its log is appended to."""
+class Child(ABC):
+    """One process at a time; a context manager. `start`, `stop` and `kill` again and again."""
 
-    def __init__(self, *arguments: str, log: Path) -> None:
-        self._arguments = arguments
-        self._log = log
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it, and wait until it does its work; harmless while it lives."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -41,18 +44,6 @@ class TramChild:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start it; harmless while it lives. Raises OSError."""
-        if self.running:
-            return
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tram", *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
     def stop(self) -> None:
         """End it in order (SIGTERM), or by force after `END_S` seconds."""
         process, self._process = self._process, None
@@ -66,8 +57,29 @@ class TramChild:
             process.wait(END_S)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL)."""
+        """End it at once (SIGKILL): a power cut."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait(END_S)
+
+
+class TramChild(Child):
+    """`tram …` as a process of its own. Its log is appended to."""
+
+    def __init__(self, *arguments: str, log: Path) -> None:
+        super().__init__()
+        self._arguments = arguments
+        self._log = log
+
+    def start(self) -> None:
+        """Start it; harmless while it lives. Raises OSError."""
+        if self.running:
+            return
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tram", *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )

@@ -10,14 +10,14 @@ import shutil
 import socket
 import subprocess
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from tram.parts.child import Child
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 READY_S = 5.0
-END_S = 2.0
 POLL_S = 0.01
 SBIN = "/usr/sbin:/usr/local/sbin"
 """Where Debian puts it; an ordinary user's PATH has neither."""
@@ -27,7 +27,7 @@ class BrokerError(Exception):
     """mosquitto is not installed, did not start in its time, or ended by itself."""
 
 
-class Mosquitto:
+class Mosquitto(Child):
     """One broker process on the port its configuration names; a context manager.
 
     `stop` and `start` may be called again and again; `kill` is a power cut. The log goes to
@@ -35,26 +35,9 @@ class Mosquitto:
     """
 
     def __init__(self, configuration: Path, *, host: str, port: int) -> None:
+        super().__init__()
         self._configuration = configuration
         self._address = (host, port)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    @property
-    def running(self) -> bool:
-        """Whether the process lives."""
-        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start it and wait until it takes connections.
@@ -75,28 +58,6 @@ class Mosquitto:
                 stderr=log,
             )
         self._wait_until_it_answers(self._process)
-
-    def stop(self) -> None:
-        """End it in order (SIGTERM), or by force after `END_S` seconds."""
-        self._end(by_force=False)
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL)."""
-        self._end(by_force=True)
-
-    def _end(self, *, by_force: bool) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if not by_force:
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                by_force = True
-        if by_force:
-            process.kill()
-            process.wait(END_S)
 
     @property
     def _log(self) -> Path:

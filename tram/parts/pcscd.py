@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tram.parts.child import Child
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
@@ -30,7 +32,6 @@ SBIN = "/usr/sbin:/usr/local/sbin"
 """Where Debian puts pcscd; an ordinary user's PATH has neither."""
 SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 READY_S = 5.0
-END_S = 2.0
 LOCK_S = 15.0
 POLL_S = 0.01
 PORTS = range(20_000, 30_000, 2)
@@ -47,7 +48,7 @@ class ReaderServiceFailed(Exception):
     """pcscd or vpcd is not installed, or the service did not start in its time."""
 
 
-class Pcscd:
+class Pcscd(Child):
     """One pcscd with the readers "Virtual PCD 00 00" and "00 01"; a context manager.
 
     While entered, PCSCLITE_CSOCK_NAME names it. The PC/SC library reads that variable once in a
@@ -59,8 +60,8 @@ class Pcscd:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
         self._before: str | None = None
 
     def __enter__(self) -> Self:
@@ -86,11 +87,6 @@ class Pcscd:
         """The service's socket."""
         return _directory() / "run" / "pcscd.comm"
 
-    @property
-    def running(self) -> bool:
-        """Whether the process lives."""
-        return self._process is not None and self._process.poll() is None
-
     def start(self) -> None:
         """Start it and wait until clients and cards can connect.
 
@@ -111,14 +107,6 @@ class Pcscd:
             self.port = _free_pair(first=self.port)
             self._process = self._launch(program, run)
             self._wait_until_ready(self._process)
-
-    def stop(self) -> None:
-        """End it in order (SIGTERM), or by force after `END_S` seconds."""
-        self._end(by_force=False)
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL)."""
-        self._end(by_force=True)
 
     def _launch(self, program: str, run: Path) -> subprocess.Popen[bytes]:
         configuration = _directory() / "reader.conf"
@@ -154,20 +142,6 @@ class Pcscd:
     def _takes_clients(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.socket)) == 0
-
-    def _end(self, *, by_force: bool) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if not by_force:
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                by_force = True
-        if by_force:
-            process.kill()
-            process.wait(END_S)
 
     @property
     def _log(self) -> Path:
