@@ -115,6 +115,7 @@ def run(root: Path, options: Options, opens: Password, *, wait_s: float) -> dict
         SystemExit: the home or the queue cannot be used.
     """
     from hw.errors import DeviceError
+    from kiosk.bundles.trust import TrustUnusableError
     from kiosk.outbox import OutboxError
     from kiosk.station.home import DeviceHome, HomeUnusableError
     from kiosk.station.main import Kiosk
@@ -122,7 +123,7 @@ def run(root: Path, options: Options, opens: Password, *, wait_s: float) -> dict
     try:
         with Kiosk(DeviceHome(root), options) as kiosk:
             return attend(kiosk.station, opens, wait_s=wait_s)
-    except (HomeUnusableError, DeviceError, OutboxError) as error:
+    except (HomeUnusableError, TrustUnusableError, DeviceError, OutboxError) as error:
         click.echo(f"tram verify: {error}", err=True)
         if root == DEMO_HOME and not root.exists():
             click.echo("make demo makes a home, or give --home", err=True)

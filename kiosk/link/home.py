@@ -72,7 +72,7 @@ class LinkConfig:
         try:
             told = msgspec.convert(tomllib.loads(_text(home / "device.toml")), _DeviceFile)
             named = _common_name(_text(certificate).encode())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             # Neither library's message is repeated: it may quote the file.
             raise LinkHomeUnusableError(f"{home}: {type(error).__name__}") from None
         if named != told.id:

@@ -239,7 +239,7 @@ def _left(state: Active, reason: Reason) -> Verdict:
     """Return the verdict on a session that the person left, or forgot."""
     if isinstance(state, AskingKey) and state.refused:
         # Whoever leaves after a refused key leaves because of it.
-        return Verdict(Outcome.INCOMPLETE, (Reason.WRONG_PASSWORD, reason))
+        return Verdict(Outcome.INCOMPLETE, (Reason.WRONG_PASSWORD,))
     return _ended(state, Outcome.INCOMPLETE, reason)
 
 

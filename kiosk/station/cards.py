@@ -185,6 +185,10 @@ class CardThread:
             except DeviceError as error:
                 self._device_failed(error)
                 self._stopping.wait(BROKEN_S)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the reader
+                log.error("card_thread_failed", error=type(error).__name__)  # noqa: TRY400 - a trace may quote
+                self._tell(Told(DeviceFailed(Reason.DEVICE_FAILED)))
+                self._stopping.wait(BROKEN_S)
             finally:
                 self._port = None
                 with contextlib.suppress(DeviceError, EMRTDError):

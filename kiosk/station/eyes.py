@@ -60,6 +60,12 @@ PLENTY: Final = 1.0
 """How much of a state's own time the worker leaves to the station."""
 
 
+SIMULATED: Final = ("sim:", "file:")
+"""Schemes of cameras that see nobody."""
+MAX_FRAMES: Final = 2_000
+"""From one worker: cues and hints of a minute, and many more."""
+MIN_COMPARED: Final = 3
+"""Frames that a likeness rests on at least."""
 MAX_LINE_BYTES: Final = 256
 """Of what a child may say at once."""
 
@@ -80,10 +86,19 @@ class HasWorkers(Protocol):
 
 @dataclass(slots=True)
 class Worker:
-    """One worker: its socket, and its process if it is our child."""
+    """One worker.
+
+    Attributes:
+        wire: the socket to it.
+        process: it, if it is our child.
+        simulated: whether we know its camera to be a file or a renderer, whatever it says.
+        asked: whether it was asked to match.
+    """
 
     wire: socket.socket
     process: subprocess.Popen[bytes] | None = None
+    simulated: bool = False
+    asked: bool = False
 
     @property
     def gone(self) -> bool:
@@ -117,7 +132,7 @@ class ChildWorkers:
         """Start a child, and pass on the names of its phases. Raises OSError."""
         process, wire = spawn(self.camera_url, self.models, stderr=subprocess.PIPE)
         threading.Thread(target=_pass_on, args=(process,), name="vision-log", daemon=True).start()
-        return Worker(wire, process)
+        return Worker(wire, process, simulated=self.camera_url.startswith(SIMULATED))
 
 
 def _pass_on(process: subprocess.Popen[bytes]) -> None:
@@ -224,6 +239,7 @@ class Eyes:
                 self._tell(FaceJudged(FaceMatch(reasons=(Reason.QUALITY_PORTRAIT,))))
             else:
                 match = Match(portrait=portrait, fmr=fmr, turn=turn, seconds=seconds)
+                worker.asked = True
                 await self._send(worker, match)
 
     async def forget(self) -> None:
@@ -260,27 +276,34 @@ class Eyes:
 
     async def _listen(self, worker: Worker) -> None:
         """Turn frames into events until the last one, or until the worker is gone."""
-        ready = False
-        while True:
+        for _ in range(MAX_FRAMES):
             try:
-                frame = await self._next(worker, ready=ready)
+                frame = await self._next(worker)
             except (OSError, VisionFrameError) as error:
                 log.warning("vision_worker_lost", error=type(error).__name__)
                 self._tell(DeviceFailed(Reason.DEVICE_FAILED))
                 return
             if isinstance(frame, Ready):
-                self.seen.models, self.seen.simulated, ready = frame.models, frame.simulated, True
+                self.seen.models = frame.models
+                self.seen.simulated = frame.simulated or worker.simulated
                 continue
             self._tell(self._event(frame))
             if isinstance(frame, Judged | Failed):
                 return
+            # Whoever floods us takes turns with everything else on this loop.
+            await asyncio.sleep(0)
+        log.warning("vision_worker_lost", error="flood")
+        self._tell(DeviceFailed(Reason.DEVICE_FAILED))
 
-    async def _next(self, worker: Worker, *, ready: bool) -> FromWorker:
+    async def _next(self, worker: Worker) -> FromWorker:
         """Return the next frame. Raises OSError, VisionFrameError."""
         raw = await asyncio.get_running_loop().sock_recv(worker.wire, MAX_FRAME_BYTES + 1)
         frame = decode_from_worker(raw)
-        if isinstance(frame, Judged) and not ready:
-            raise VisionFrameError("a verdict of a worker that never was ready")
+        if isinstance(frame, Judged):
+            if not self.seen.models or not worker.asked:
+                raise VisionFrameError("a verdict of a worker that was not ready, or not asked")
+            if frame.band != "none" and frame.frames < MIN_COMPARED:
+                raise VisionFrameError("a likeness that rests on too little")
         return frame
 
     def _event(self, frame: FromWorker) -> Event:

@@ -135,7 +135,7 @@ class DeviceHome:
         try:
             given = tomllib.loads(_bounded(path, MAX_CONFIG_BYTES).decode())
             return msgspec.convert(given, DeviceConfig)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise HomeUnusableError(f"{path}: {error}") from error
 
     def fleet_keys(self) -> FleetKeys:
@@ -155,7 +155,7 @@ class DeviceHome:
                 {int(shard): _der(text) for shard, text in given.receipt_keys.items()},
                 tuple(map(_der, given.policy_keys)),
             )
-        except (OSError, ValueError, msgspec.MsgspecError, WireError) as error:
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError, WireError) as error:
             raise HomeUnusableError(f"{path}: {error}") from error
 
 

@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 WINDOW: Final = 8
 """Groups of one lane that are with the link and without a receipt."""
 SEND_S: Final = 5.0
+AGAIN_S: Final = 1.0
+"""Between two tries to accept a link."""
 SOCKET_MODE: Final = 0o660
 
 
@@ -99,29 +101,35 @@ class LinkServer:
             path: where the link connects.
             outbox: the queue.
             shards: how many topic shards the fleet has.
-            receipt_keys: shard to the key that signs its receipts.
+            receipt_keys: shard to the key that signs its receipts. Only the key of this device's
+                own shard is ever believed: another ingester's key says nothing about it.
             changed: called on the loop's thread when `health` or the queue's marks change.
         """
         self._path = path
         self._outbox = outbox
-        self._shards = shards
-        self._keys = receipt_keys
+        self._shard = shard_of(outbox.device, shards=shards)
+        self._keys = {shard: key for shard, key in receipt_keys.items() if shard == self._shard}
         self._changed = changed
         self._more = asyncio.Event()
+        self._listener: socket.socket | None = None
         self._behind: dict[Lane, int] = {}
         self.health = LinkHealth()
 
     async def run(self) -> None:
-        """Listen and serve until it is cancelled.
-
-        Raises:
-            OSError: the socket cannot be made.
-        """
-        listener = self._listen()
+        """Serve whoever connects until it is cancelled; `listen` comes first."""
+        listener = self._listener
+        if listener is None:
+            raise RuntimeError("listen first")
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._accept(listener, tasks)
         finally:
+            self.close()
+
+    def close(self) -> None:
+        """Listen no more; harmless when it does not."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
             listener.close()
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
@@ -130,7 +138,12 @@ class LinkServer:
         """Look again whether there is something to give: a record was filed."""
         self._more.set()
 
-    def _listen(self) -> socket.socket:
+    def listen(self) -> None:
+        """Make the socket.
+
+        Raises:
+            OSError: it cannot be made.
+        """
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -144,12 +157,18 @@ class LinkServer:
             raise
         finally:
             os.umask(before)
-        return listener
+        self._listener = listener
 
     async def _accept(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
         loop, serving = asyncio.get_running_loop(), None
         while True:
-            wire, _ = await loop.sock_accept(listener)
+            try:
+                wire, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                # E.g. no descriptor left: the queue waits, the station goes on.
+                log.warning("link_not_accepted", code=error.errno)
+                await asyncio.sleep(AGAIN_S)
+                continue
             if serving is not None:
                 serving.cancel()
                 await asyncio.wait([serving])
@@ -185,7 +204,7 @@ class LinkServer:
             version=HANDOVER_VERSION,
             device=self._outbox.device,
             epoch=self._outbox.epoch,
-            shard=shard_of(self._outbox.device, shards=self._shards),
+            shard=self._shard,
         )
 
     async def _give(self, wire: socket.socket, given: dict[Lane, _Given]) -> None:
@@ -217,10 +236,13 @@ class LinkServer:
                 case handover.ReceiptIn(raw=receipt):
                     await self._believe(receipt, given)
                 case handover.LinkState(connected=connected):
-                    self.health.online = connected
-                    self._changed()
+                    if connected != self.health.online:
+                        self.health.online = connected
+                        self._changed()
                 case _:
                     raise HandoverError("frame", "not one that a link may send")
+            # Whoever floods us takes turns with everything else on this loop.
+            await asyncio.sleep(0)
 
     async def _believe(self, raw: bytes, given: dict[Lane, _Given]) -> None:
         """Verify a receipt and let the queue judge it; what is not believed deletes nothing.

@@ -7,7 +7,6 @@ Knows which file of a home becomes what. Does not know screens nor the command l
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -130,21 +129,17 @@ class Kiosk:
             self._ready.set()
 
     async def _serve(self) -> None:
+        if self._link is not None:
+            self._link.listen()
         link = None if self._link is None else asyncio.ensure_future(self._link.run())
         try:
-            asyncio.get_running_loop().call_later(0, self._ready.set)
-            serving = asyncio.ensure_future(self.station.run())
-            await asyncio.wait(
-                {serving} if link is None else {serving, link},
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            self.station.stop()
-            await serving
+            asyncio.get_running_loop().call_soon(self._ready.set)
+            await self.station.run()
         finally:
             if link is not None:
+                # Whatever became of the link, it never ends the station: records wait.
                 link.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await link
+                await asyncio.wait([link])
 
     def _link_changed(self) -> None:
         self.station.queue_changed()
@@ -178,6 +173,7 @@ class Kiosk:
             site=config.site,
             procedure=config.procedure,
             trust_days=trust.age_days,
+            trust_at=time.time(),
         )
         if link is None:
             return Station(equipment, turn=options.turn)

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from emrtd.errors import ChipMalformed
 from emrtd.lds import dg1
 from kiosk.outbox import Draft
+from wire.errors import Malformed
 from wire.record import (
     AATranscript,
     IdentityPart,
@@ -20,6 +23,7 @@ from wire.record import (
     Simulated,
     TimeQuality,
     Versions,
+    encode_identity,
     hour_of,
 )
 
@@ -72,7 +76,24 @@ def draft_of(verdict: Verdict, evidence: Evidence | None, around: Circumstances)
         simulated=Simulated(card=around.card_simulated, camera=around.camera_simulated),
     )
     identity = None if evidence is None else _identity(verdict, evidence, around.policy)
-    return Draft(operations=operations, identity=identity)
+    return Draft(operations=operations, identity=_that_fits(identity))
+
+
+def _that_fits(part: IdentityPart | None) -> IdentityPart | None:
+    """Return an identity part that may be sent: whole, without what is optional, or none at all.
+
+    A card may hold files larger than any honest one; its session leaves a record all the same.
+    """
+    if part is None:
+        return None
+    bare = structs.replace(part, dg14=None, dg15=None, card_access=None, aa=None)
+    for candidate in (part, bare):
+        try:
+            encode_identity(candidate)
+        except Malformed:
+            continue
+        return candidate
+    return None
 
 
 def _identity(verdict: Verdict, evidence: Evidence, policy: str) -> IdentityPart | None:

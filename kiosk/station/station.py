@@ -40,7 +40,7 @@ from kiosk.session.events import (
     TimerFired,
 )
 from kiosk.session.machine import Site, step, timeout_s
-from kiosk.session.states import Idle, State
+from kiosk.session.states import Filing, Idle, ReadingChip, State
 from kiosk.station.cards import CardThread, Confirm, Read, Told
 from kiosk.station.clock import time_quality
 from kiosk.station.eyes import PLENTY, Eyes
@@ -90,7 +90,8 @@ class Equipment:
         policy: returns what decides now; asked when a session begins.
         site: the code of the place where the device stands.
         procedure: which public procedure asks.
-        trust_days: age of the newest issuer's file in days, None if unknown.
+        trust_days: age of the newest issuer's file in days at `trust_at`, None if unknown.
+        trust_at: UTC seconds when the issuers were loaded.
     """
 
     open_card: Callable[[], CardPort]
@@ -101,6 +102,7 @@ class Equipment:
     site: str
     procedure: str = "identity-check"
     trust_days: int | None = None
+    trust_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -183,6 +185,8 @@ class Station:
         self._shown: Ended | None = None
         self._trouble: tuple[Reason, float] | None = None
         self._early: Told | None = None
+        self._filing: Future[RecordIdentity] | None = None
+        self._ended_for_good = False
         self._watchers: list[Callable[[ViewModel], None]] = []
         self._ended: list[Callable[[Ended], None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -190,6 +194,7 @@ class Station:
         self._marks: Mapping[Lane, LaneState] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._wake = asyncio.Event()
         self._eyes: Eyes | None = None
         self._cards: CardThread | None = None
         self._writer: OutboxWriter | None = None
@@ -221,11 +226,15 @@ class Station:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._stop.set)
+                loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._wake.set()
 
     def queue_changed(self) -> None:
-        """Look at the queue and the way out again; on the loop's thread."""
-        self._spawn(self._look_at_queue())
+        """Look at the queue and the way out again, soon; on the loop's thread."""
+        self._wake.set()
 
     def _refresh(self) -> None:
         view = view_of(self._state, self._around())
@@ -239,9 +248,15 @@ class Station:
     async def run(self) -> None:
         """Serve citizens until `stop`."""
         self._loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            await self._serve(tasks)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._serve(tasks)
+        finally:
+            # Nobody is served any more, and no screen may go on saying what it said.
+            self._state, self._shown = Idle(self._state.timer), None
+            self._ended_for_good = True
+            self._refresh()
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         eyes = self._eyes = Eyes(self._equipment.workers, self._happen, tasks.create_task)
@@ -258,10 +273,11 @@ class Station:
             while not self._stop.is_set():
                 if isinstance(self._state, Idle):
                     self._site = Site(self._equipment.policy())
+                self._wake.clear()
                 await self._look_at_queue()
-                cards.free_if_hung()
+                await asyncio.to_thread(cards.free_if_hung)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), LOOK_S)
+                    await asyncio.wait_for(self._wake.wait(), LOOK_S)
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -298,7 +314,7 @@ class Station:
             self._site = Site(self._equipment.policy(), told.event.simulated)
         elif told.visit not in {0, self._session.visit}:
             return  # about a card whose session is over, or has not begun
-        if told.evidence is not None:
+        if told.evidence is not None and isinstance(self._state, ReadingChip):
             self._session.evidence = told.evidence
             self._session.ms.update(told.ms)
             self._session.apdus = told.apdus
@@ -322,19 +338,18 @@ class Station:
         if isinstance(event, DeviceFailed) and isinstance(before, Idle):
             self._note_trouble(event.reason)
         self._state, effects = step(before, event, self._site)
-        if type(before) is not type(self._state):
-            log.info(
-                "session_went",
-                session=self._session.name,
-                state=type(self._state).__name__,
-            )
-        if self._state.timer != before.timer or isinstance(self._state, Idle):
+        name, state = self._session.name, type(self._state)
+        if self._state.timer != before.timer or state is Idle:
             self._set_timer()
-        if isinstance(self._state, Idle):
-            self._shown = None
+        if isinstance(before, Filing) and isinstance(event, TimerFired) and self._filing:
+            self._filing.cancel()  # what the disk has not begun, it shall not do behind our back
         for effect in effects:
             self._obey(effect)
+        if state is Idle and type(before) is not Idle:
+            self._shown, self._session = None, Session()
         self._refresh()
+        if type(before) is not state:
+            log.info("session_went", session=name, state=state.__name__)
 
     def _note_trouble(self, reason: Reason) -> None:
         self._trouble = (reason, time.monotonic() + TROUBLE_S)
@@ -395,9 +410,12 @@ class Station:
         except (OutboxError, WireError) as error:
             self._soon(RecordRefused(_reason(error), asked))
         else:
+            self._filing = future
             future.add_done_callback(lambda done: self._stored_from_thread(done, asked))
 
     def _stored_from_thread(self, future: Future[RecordIdentity], asked: int) -> None:
+        if future.cancelled():
+            return  # it was given up, and the verdict says so
         error = future.exception()
         if error is None:
             self.post(RecordStored(future.result(), asked))
@@ -436,10 +454,16 @@ class Station:
 
     def _trouble_now(self) -> Reason | None:
         """Return what does not work while nobody is served; whoever fails tells so again."""
+        if self._ended_for_good:
+            return Reason.DEVICE_FAILED
         if self._trouble is None or not isinstance(self._state, Idle):
             return None
         reason, until = self._trouble
         return reason if time.monotonic() < until else None
+
+    def _trust_days(self) -> int | None:
+        days, at = self._equipment.trust_days, self._equipment.trust_at
+        return None if days is None else days + max(0, int((self._now() - at) // SECONDS_PER_DAY))
 
     def _around(self) -> Around:
         health, policy, marks = self._health(), self._site.policy, self._marks
@@ -450,7 +474,7 @@ class Station:
             delivered=record is not None
             and record.lane in marks
             and marks[record.lane].acked_seq >= record.seq,
-            trust_days=self._equipment.trust_days,
+            trust_days=self._trust_days(),
             policy=policy.policy.id,
             policy_days_left=-1
             if policy.why_none

@@ -6,14 +6,19 @@ broker, and, in a second short one, the policy.
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import structlog
 
 from emrtd.lds import dg2
 from emrtd.sim import CardImage
+from tests.conftest import logging_as_it_was
 from tram.parts.mosquitto import Mosquitto
 from tram.parts.play import CASES, EXPECTED, at_fleet, once_each, play, table
 from tram.parts.service import log_as_json
@@ -144,6 +149,18 @@ def secrets_of(stage: Stage) -> list[bytes]:
     ]
 
 
+def forms_of(secret: bytes) -> Iterator[bytes]:
+    """Yield a secret as it may stand in a file: raw, hex, base64, escaped in JSON."""
+    yield secret
+    yield secret.hex().encode()
+    yield secret.hex().upper().encode()
+    yield base64.b64encode(secret)
+    with contextlib.suppress(UnicodeDecodeError):
+        escaped = json.dumps(secret.decode()).strip('"').encode()
+        if escaped != secret:
+            yield escaped
+
+
 def found_in(folder: Path, secrets: list[bytes], *, leaving_out: tuple[str, ...]) -> list[str]:
     """Return which file holds which secret."""
     return [
@@ -151,15 +168,35 @@ def found_in(folder: Path, secrets: list[bytes], *, leaving_out: tuple[str, ...]
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.relative_to(folder).parts[0] not in leaving_out
         for number, secret in enumerate(secrets)
-        if secret in path.read_bytes()
+        if any(written in path.read_bytes() for written in forms_of(secret))
     ]
 
 
-def test_the_scan_finds_what_is_planted(played: Played, tmp_path: Path) -> None:
+def test_the_scan_finds_each_thing_that_is_planted_in_each_form(
+    played: Played, tmp_path: Path
+) -> None:
     secrets = secrets_of(played.stage)
     for number, secret in enumerate(secrets):
-        (tmp_path / f"{number}.bin").write_bytes(b"before" + secret + b"after")
-    assert len(found_in(tmp_path, secrets, leaving_out=())) >= len(secrets)
+        for form, written in enumerate(forms_of(secret)):
+            path = tmp_path / f"{number}-{form}.bin"
+            path.write_bytes(b"before" + written + b"after")
+            assert found_in(tmp_path, [secret], leaving_out=()) == [f"{path.name}: 0"]
+            path.unlink()
+
+
+def test_the_scan_finds_what_our_own_log_would_write(played: Played, tmp_path: Path) -> None:
+    """Through the logger itself, whose allow-list leaves values of known keys as they are."""
+    secrets = secrets_of(played.stage)
+    for number, secret in enumerate(secrets):
+        path = tmp_path / f"{number}.log"
+        with path.open("w") as log, logging_as_it_was():
+            log_as_json(log)
+            written = secret.decode("utf-8", "surrogateescape")
+            text = written if written.isprintable() else secret.hex()
+            structlog.get_logger().info("planted", why=text, name=text)
+        assert found_in(tmp_path, [secret], leaving_out=()) == [f"{path.name}: 0"]
+        assert path.read_text().count(text) == 1, "a key that is not known is left out"
+        path.unlink()
 
 
 def test_no_person_is_in_anything_that_was_written(played: Played) -> None:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from emrtd.keys import CAN
 from emrtd.sim import CardImage, Chip
 from hw.card.sim import SimulatedReader
+from kiosk.outbox import Draft
 from kiosk.session.events import Dismissed
 from kiosk.station.main import Kiosk, Options
 from kiosk.station.view import Screen
@@ -25,6 +26,8 @@ from tram.parts.stage import Stage, build
 from tram.verify import attend
 from wire.cose import PrivateKeySigner
 from wire.policy import Layer, Patience, Policy, sign_policy
+from wire.reasons import Outcome, Reason
+from wire.record import Bands, CheckBand, OperationsPart, TimeQuality, Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +37,14 @@ MODELS, PORTRAITS = ROOT / "build" / "models", ROOT / "build" / "portraits"
 CARD_LAYERS = (Layer.PA, Layer.CHIP, Layer.VALIDITY)
 OPENS = CAN(DIGITS)
 REST_S = 30
+NOTHING = Bands(pa=CheckBand.ABSENT, aa=CheckBand.ABSENT, ca=CheckBand.ABSENT)
+DRAFT = Draft(
+    operations=OperationsPart(
+        outcome=Outcome.INCOMPLETE, reasons=(Reason.CANCELLED,), bands=NOTHING, procedure="test",
+        site="test", versions=Versions(software="test", policy="test"), at_hour=1,
+        time_quality=TimeQuality.NTP,
+    )
+)  # fmt: skip
 
 
 def make_stage(root: Path) -> Stage:

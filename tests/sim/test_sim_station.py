@@ -5,21 +5,32 @@ Every session must end in a typed outcome, leave exactly one record, and leave t
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
+import socket
+import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kiosk_stage import OPENS, Desk, card_only, chip, desk, make_stage, sign
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from kiosk_stage import DRAFT, OPENS, Desk, card_only, chip, desk, make_stage, sign
 
 from emrtd.errors import ChipGone
 from emrtd.keys import CAN
 from emrtd.sim import FAULTS
 from kiosk.session.events import Cancelled, KeyGiven
 from kiosk.session.prompts import Prompt
+from kiosk.station.home import HomeUnusableError
 from kiosk.station.view import Screen
+from tram.parts.service import log_as_json
 from tram.parts.stage import Stage
+from wire import handover
+from wire.cose import PrivateKeySigner
 from wire.policy import Patience
+from wire.receipt import Receipt, sign_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +68,7 @@ EXPECTED = {
     "issuer_unknown": ("referred", ["issuer_unknown"]),
     "channel_broken": ("referred", ["channel_broken"]),
     "chip_malformed": ("referred", ["chip_malformed"]),
-    "wrong_password": ("incomplete", ["wrong_password", "cancelled"]),
+    "wrong_password": ("incomplete", ["wrong_password"]),
     "chip_gone": ("incomplete", ["chip_gone"]),
 }
 """What a citizen's session becomes, by the reason that the table of lies promises."""
@@ -333,3 +344,128 @@ def test_nothing_is_reported_twice(counter: Desk, stage: Stage) -> None:
     counter.kiosk.station.on_ended(rows.append)
     counter.serve(chip(stage))
     assert len(rows) == 1
+
+
+# what must not stop a kiosk, and what must not stay in it
+
+
+def test_a_full_log_disk_stops_nobody(stage: Stage) -> None:
+    full = Path("/dev/full").open("w", buffering=1)  # noqa: SIM115 - to close it fails, too
+    log_as_json(full)
+    with desk(stage) as running:
+        assert ended(running.serve(chip(stage))) == GOOD
+        assert ended(running.serve(chip(stage, fault="clone"))) == EXPECTED["chip_key_mismatch"]
+    with contextlib.suppress(OSError):
+        full.close()
+
+
+def test_nothing_that_was_read_outlives_its_session(stage: Stage) -> None:
+    """Whoever stops while the chip is being judged is judged late: nobody wants that any more."""
+    with desk(stage) as running:
+        station = running.kiosk.station
+        cancelled = threading.Event()
+        told = station._told
+
+        def late(message: Any) -> None:
+            if message.evidence is not None:
+                station._happen(Cancelled())
+                cancelled.set()
+            told(message)
+
+        station._told = late  # type: ignore[method-assign] # a person who is quicker
+        row = running.serve(chip(stage))
+        assert cancelled.is_set()
+        assert ended(row) == ("incomplete", ["cancelled"])
+        assert station._session.evidence is None
+
+
+def test_a_station_that_ended_says_so_on_its_screen(stage: Stage) -> None:
+    with desk(stage) as running:
+        station = running.kiosk.station
+        running.reader.insert(chip(stage))
+        assert ended(running.watch()) == GOOD
+        assert station.view().screen is Screen.VERDICT
+        running.kiosk.stop()
+        view = station.view()
+        assert (view.screen, view.prompt) == (Screen.WELCOME, Prompt.OUT_OF_SERVICE)
+
+
+def test_a_link_socket_that_cannot_be_made_is_told_at_once(stage: Stage) -> None:
+    nowhere = stage.root / "no" / "such" / "folder" / "link.sock"
+    with pytest.raises(HomeUnusableError), desk(stage, link_socket=nowhere):
+        pass
+
+
+def test_a_record_that_the_disk_has_not_begun_is_given_up_with_its_verdict(stage: Stage) -> None:
+    with desk(stage, policy=card_only(stage, filing=1)) as running:
+        outbox = running.kiosk.outbox
+        with outbox._lock:  # a disk that does not answer, with another record before ours
+            other = running.kiosk.station._writer.submit(DRAFT)
+            running.reader.insert(chip(stage))
+            row = running.watch()
+        assert ended(row) == ("incomplete", ["queue_failed"])
+        assert row["record"] is None
+        assert other.result(5).seq == 1
+        running.reader.remove()
+        running.rest()
+        assert running.records() == 1
+
+
+class FloodingLink:
+    """Code in the link's place that says that the broker is there, again and again."""
+
+    def __init__(self, path: Path) -> None:
+        self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.wire.connect(str(path))
+        self.wire.settimeout(5)
+        self.hello = handover.decode(self.wire.recv(200_000))
+
+    def flood(self, seconds: float) -> int:
+        sent, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until:
+            state = handover.LinkState(connected=bool(sent % 2), since_s=0.0)
+            self.wire.sendall(handover.encode(state))
+            sent += 1
+        return sent
+
+
+def test_a_link_that_floods_delays_nobody_and_fills_no_memory(stage: Stage) -> None:
+    path = stage.root / "flood.sock"
+    with desk(stage, link_socket=path) as running:
+        link = FloodingLink(path)
+        sending = threading.Thread(target=link.flood, args=(3.0,))
+        sending.start()
+        time.sleep(0.3)
+        assert ended(running.serve(chip(stage))) == GOOD
+        sending.join()
+        station = running.kiosk.station
+        assert len(asyncio.all_tasks(station._loop)) < 20
+        link.wire.close()
+
+
+def test_another_shards_key_says_nothing_about_this_devices_records(stage: Stage) -> None:
+    """Every ingester has a key that the device knows; only its own shard's is believed."""
+    path = stage.root / "shard.sock"
+    with desk(stage, link_socket=path) as running:
+        assert ended(running.serve(chip(stage))) == GOOD
+        link = FloodingLink(path)
+        group = handover.decode(link.wire.recv(200_000))
+        assert isinstance(group, handover.GroupOut)
+        head = running.kiosk.outbox.lane("normal").chain_head
+        own = link.hello.shard
+        for shard in (own + 1) % 64, own:
+            pem = stage.fleet.receipt_key(shard).read_bytes()
+            receipt = Receipt(
+                shard=shard, device=link.hello.device, epoch=link.hello.epoch, lane="normal",
+                high_water=1, chain_head=head, audit_head=bytes(32),
+            )  # fmt: skip
+            signed = sign_receipt(receipt, PrivateKeySigner(load_pem_private_key(pem, None)))
+            link.wire.sendall(handover.encode(handover.ReceiptIn(raw=signed)))
+            if shard != own:
+                assert link.wire.recv(10) == b"", "the station hung up"
+                assert running.kiosk.outbox.lane("normal").acked_seq == 0
+                link.wire.close()
+                link = FloodingLink(path)
+                assert isinstance(handover.decode(link.wire.recv(200_000)), handover.GroupOut)
+        wait_for(lambda: running.kiosk.outbox.lane("normal").acked_seq == 1)
+        link.wire.close()

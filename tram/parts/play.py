@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from fleet.store.store import Store
+from kiosk.session.events import Dismissed
 from kiosk.session.prompts import Delivery
 from kiosk.station.eyes import ChildWorkers, Worker
 from kiosk.station.main import Kiosk, Options
@@ -166,7 +167,7 @@ def _play_one(case: Case, stage: Stage, parts: Parts, kiosk: Kiosk) -> dict[str,
             parts.broker.start()
         parts.card.remove()
     fleet = None if row["record"] is None else _delivered(stage, row["record"])
-    _wait_until(lambda: kiosk.station.view().screen is Screen.WELCOME, LEAVING_S)
+    _leave(kiosk)
     return {
         "case": case.name,
         "title": case.title,
@@ -175,6 +176,12 @@ def _play_one(case: Case, stage: Stage, parts: Parts, kiosk: Kiosk) -> dict[str,
         "delivery": None if seen is None else seen.value,
         "fleet": fleet,
     }
+
+
+def _leave(kiosk: Kiosk) -> None:
+    """Read the verdict and make room for the next citizen."""
+    kiosk.station.post(Dismissed())
+    _wait_until(lambda: kiosk.station.view().screen is Screen.WELCOME, LEAVING_S)
 
 
 def _delivery(kiosk: Kiosk, seconds: float) -> Delivery | None:

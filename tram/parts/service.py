@@ -6,12 +6,14 @@ logs by mistake is left out and counted, so that no line can hold a person.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import structlog
 
@@ -58,14 +60,34 @@ def log_as_json(to: TextIO | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             only_known_keys,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=to or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(
+            file=cast("TextIO", _Unfailing(to or sys.stderr))
+        ),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers[:] = [_NamesOnly()]
     root.setLevel(logging.DEBUG if os.environ.get("TRAM_LOG") == "debug" else logging.INFO)
+
+
+class _Unfailing(io.TextIOBase):
+    """A text file that may be full or closed: what is logged about goes on without its log."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str, /) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
 
 
 class _NamesOnly(logging.Handler):
@@ -74,13 +96,9 @@ class _NamesOnly(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         name = str(record.msg).split(maxsplit=1)[0] if record.msg else ""
         ours = record.name.split(".", 1)[0] in OURS
-        try:
-            structlog.get_logger().log(
-                record.levelno, name if ours else "library_event", state=record.name
-            )
-        except (OSError, ValueError):
-            # A log that cannot be written must not break what was logged about.
-            return
+        structlog.get_logger().log(
+            record.levelno, name if ours else "library_event", state=record.name
+        )
 
 
 def only_known_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -167,10 +167,9 @@ def status(raw: bytes) -> str:
     return read_status(raw, EV, enrolled=lambda _: STATION.device())
 
 
-def test_a_link_and_a_station_say_that_they_are_there() -> None:
+def test_a_link_says_whether_it_is_there() -> None:
     assert status(b'{"link":"online"}') == "online"
     assert status(b'{"link":"offline"}') == "offline"
-    assert status(sign1(b"whatever", STATION.signer, kind="status")) == "online"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ def test_a_link_and_a_station_say_that_they_are_there() -> None:
         (b'{"link":"\xff"}', "malformed"),
         (b" " * 1_025 + b'{"link":"online"}', "malformed"),
         (b"\xd2", "malformed"),
-        (sign1(b"whatever", Station().signer, kind="status"), "signature_invalid"),
+        (sign1(b"old", STATION.signer, kind="status"), "malformed"),
         (sign1(b"whatever", STATION.signer, kind="group"), "malformed"),
     ],
 )

@@ -200,19 +200,10 @@ def test_a_session_that_ends_early_is_incomplete_and_keeps_its_evidence(
     )
 
 
-@pytest.mark.parametrize(
-    ("event", "reason"),
-    [
-        (ev.CardGone(), Reason.CHIP_GONE),
-        (ev.Cancelled(), Reason.CANCELLED),
-        (ev.TimerFired(4), Reason.TIMEOUT),
-    ],
-)
-def test_whoever_leaves_after_a_refused_key_leaves_because_of_it(
-    event: ev.Event, reason: Reason
-) -> None:
+@pytest.mark.parametrize("event", [ev.CardGone(), ev.Cancelled(), ev.TimerFired(4)])
+def test_whoever_leaves_after_a_refused_key_leaves_because_of_it(event: ev.Event) -> None:
     after, _ = step(ss.AskingKey(4, 2, refused=True), event, SITE)
-    assert after.verdict == Verdict(Outcome.INCOMPLETE, (Reason.WRONG_PASSWORD, reason))
+    assert after.verdict == Verdict(Outcome.INCOMPLETE, (Reason.WRONG_PASSWORD,))
 
 
 @pytest.mark.parametrize("lied", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kiosk.session.events import DeviceFailed, FaceCued, FaceHinted, FaceJudged
-from kiosk.station.eyes import Eyes, Worker
+from kiosk.station.eyes import MAX_FRAMES, Eyes, Worker
 from kiosk.vision.port import (
     MAX_PORTRAIT_BYTES,
     Cued,
@@ -130,7 +131,7 @@ async def test_after_its_last_word_a_worker_is_not_heard_again(bench: Bench) -> 
 async def test_an_earlier_citizens_worker_never_answers_for_the_next(bench: Bench) -> None:
     """Asked in this order and at once: watch, forget, watch; only the last worker is heard."""
     await asyncio.gather(bench.eyes.watch(), bench.eyes.forget(), bench.eyes.watch(), match(bench))
-    first, second = bench.shop.ends[:2]
+    first, second = bench.shop.ends[0], bench.shop.ends[-1]
     assert decode_to_worker(first.recv(9_000)) == Watch()
     assert first.recv(10) == b""
     with pytest.raises(OSError, match="Broken pipe"):
@@ -174,3 +175,71 @@ async def test_without_a_worker_the_device_is_missing(bench: Bench) -> None:
     await bench.eyes.watch()
     await match(bench)
     assert bench.told == [DeviceFailed(Reason.DEVICE_MISSING)]
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        Judged(band="same", live="passed", frames=0),
+        Judged(band="different", live="passed", frames=2),
+    ],
+)
+async def test_a_likeness_that_rests_on_too_little_is_none(bench: Bench, judged: Judged) -> None:
+    await bench.eyes.watch()
+    await match(bench)
+    bench.shop.ends[0].sendall(encode(READY))
+    bench.shop.ends[0].sendall(encode(judged))
+    assert await bench.told_soon(1) == [DeviceFailed(Reason.DEVICE_FAILED)]
+
+
+async def test_a_verdict_before_the_question_is_none(bench: Bench) -> None:
+    await bench.eyes.watch()
+    bench.shop.ends[0].sendall(encode(READY))
+    bench.shop.ends[0].sendall(encode(SAME))
+    assert await bench.told_soon(1) == [DeviceFailed(Reason.DEVICE_FAILED)]
+
+
+async def test_a_worker_without_models_has_no_verdict(bench: Bench) -> None:
+    await bench.eyes.watch()
+    await match(bench)
+    bench.shop.ends[0].sendall(encode(Ready(models={}, simulated=False)))
+    bench.shop.ends[0].sendall(encode(SAME))
+    assert await bench.told_soon(1) == [DeviceFailed(Reason.DEVICE_FAILED)]
+
+
+async def test_a_camera_that_we_know_to_be_simulated_stays_so(bench: Bench) -> None:
+    begin = bench.shop.begin
+
+    def before_a_renderer() -> Worker:
+        worker = begin()
+        worker.simulated = True
+        return worker
+
+    bench.shop.begin = before_a_renderer  # type: ignore[method-assign] # what ChildWorkers knows
+    await bench.eyes.watch()
+    await match(bench)
+    bench.shop.ends[0].sendall(encode(Ready(models={"embed": "net-1"}, simulated=False)))
+    bench.shop.ends[0].sendall(encode(SAME))
+    (judged,) = await bench.told_soon(1)
+    assert judged.match.simulated
+
+
+async def test_a_flood_of_hints_ends_and_starves_nobody(bench: Bench) -> None:
+    await bench.eyes.watch()
+    flood = encode(Hinted("no_face"))
+    turns = 0
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(MAX_FRAMES + 100):
+                bench.shop.ends[0].sendall(flood)
+
+    sending = asyncio.create_task(asyncio.to_thread(send))
+    async with asyncio.timeout(10):
+        while not bench.told or not isinstance(bench.told[-1], DeviceFailed):
+            turns += 1
+            await asyncio.sleep(0)
+    assert turns > 100
+    assert len(bench.told) == MAX_FRAMES + 1
+    await bench.eyes.forget()
+    await sending

@@ -98,6 +98,14 @@ def test_a_home_without_files_or_with_too_large_ones_is_none(home: DeviceHome) -
         home.fleet_keys()
 
 
+def test_nesting_without_end_is_no_home(home: DeviceHome) -> None:
+    (home.root / "device.toml").write_text("a=" + "[" * 30_000)
+    (home.root / "fleet.json").write_text("[" * 30_000)
+    for read in (home.config, home.fleet_keys):
+        with pytest.raises(HomeUnusableError):
+            read()
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(raw=st.binary(max_size=400))
 def test_any_bytes_give_a_home_or_its_error(home: DeviceHome, raw: bytes) -> None:

@@ -135,3 +135,23 @@ def test_a_report_of_what_could_not_be_filed_says_so() -> None:
     assert (row["record"], row["reasons"], row["face"]) == (
         None, ["queue_full"], {"band": "none", "frames": 0},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["DG14", "DG15", "CardAccess"])
+def test_a_file_larger_than_any_honest_one_costs_itself_not_the_record(name: str) -> None:
+    evidence = evidence_of("2021")
+    swollen = replace(evidence, files={**evidence.files, name: bytes(9_000)})
+    draft = draft_of(ACCEPTED, swollen, AROUND)
+    assert draft.identity is not None
+    assert (draft.identity.number, draft.identity.dg14, draft.identity.aa) == (
+        "999095012345", None, None,
+    )  # fmt: skip
+    encode_identity(draft.identity)
+
+
+def test_a_security_object_that_no_part_holds_leaves_a_record_without_a_person() -> None:
+    evidence = evidence_of("2021")
+    swollen = replace(evidence, files={**evidence.files, "SOD": bytes(40_000)})
+    draft = draft_of(ACCEPTED, swollen, AROUND)
+    assert draft.identity is None
+    encode_operations(draft.operations)
