@@ -19,7 +19,7 @@ test: setup ## everything CI runs: lint, types, import rules, tests
 	@$(PY) -m pytest --durations=8
 	@$(MAKE) --no-print-directory proven
 
-lint: ## fast checks
+lint: setup ## fast checks
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check .
 	@.venv/bin/codespell
 	@.venv/bin/mypy
@@ -41,10 +41,10 @@ fuzz: setup ## SECONDS=n over every parser, shared
 proof: setup ## SUITE=fuzz: a long suite; its dated result goes to docs/proof
 	@$(PY) -m tests.proof $(or $(SUITE),fuzz) --seconds $(or $(SECONDS),600)
 
-kiosk: setup ## the citizen's kiosk on this machine, with simulated devices
+kiosk: setup ## the citizen's kiosk on this machine, with simulated devices; Ctrl-Q leaves
 	@.venv/bin/tram demo --kiosk
 
-fleet: setup ## the fleet service on this machine
+fleet: setup ## the demo's fleet, link and kiosk go on; what waits is delivered
 	@.venv/bin/tram demo --fleet
 
 pictures: setup ## the README's pictures, from the running program

@@ -2,86 +2,51 @@
 
 Knows options, progress and exit codes. What is made stands in `tram.parts.stage`, what is played
 and what must come out in `tram.parts.play`.
-
-Exit codes: 0 every outcome was the expected one; 1 one was not; 2 usage; 3 a part did not start.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import threading
-import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from tram.parts.service import until_told
+from tram.parts.progress import Progress
+from tram.parts.service import log_as_json, until_told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kiosk.station.main import Kiosk
     from tram.parts.stage import Parts, Stage
 
-RED, FAILED = 1, 3
-TICK_S: Final = 2.0
-
-
-class Progress:
-    """Says what is going on, and every two seconds that it still goes on."""
-
-    def __init__(self) -> None:
-        self._what = ""
-        self._since = self._began = time.monotonic()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
-        self._thread.start()
-
-    def say(self, what: str) -> None:
-        """Begin something."""
-        self._finish()
-        self._what, self._since = what, time.monotonic()
-        click.echo(f"  {what} …", err=True)
-
-    def end(self) -> None:
-        """Nothing more."""
-        self._finish()
-        self._ended.set()
-
-    @property
-    def seconds(self) -> float:
-        """How long it has gone on in all."""
-        return time.monotonic() - self._began
-
-    def _finish(self) -> None:
-        if self._what:
-            click.echo(f"  {self._what}: {time.monotonic() - self._since:.1f} s", err=True)
-            self._what = ""
-
-    def _tick(self) -> None:
-        while not self._ended.wait(TICK_S):
-            what, spent = self._what, time.monotonic() - self._since
-            if what and spent >= TICK_S:
-                click.echo(f"  {what} … {spent:.0f} s", err=True)
+RED, FAILED, INTERRUPTED = 1, 3, 130
+COMES_S: Final = 2.0
+"""How long the reader stays empty before the next citizen comes by himself."""
+DEMO_ROOT, KIOSK_ROOT = Path("build/demo"), Path("build/kiosk")
 
 
 @click.command("demo")
 @click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/demo"),
-    show_default=True,
-    help="Made anew.",
+    default=None,
+    help="Made anew; --fleet goes on with it.  [default: build/demo, with --kiosk build/kiosk]",
 )
 @click.option(
     "--models",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     default=Path("build/models"),
     show_default=True,
     help="The model files.",
 )
 @click.option(
     "--portraits",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     default=Path("build/portraits"),
     show_default=True,
     help="The photographs.",
@@ -94,33 +59,54 @@ class Progress:
     help="The table as JSON.",
 )
 @click.option("--kiosk", "as_kiosk", is_flag=True, help="Show the citizen's screen instead.")
-@click.option("--fleet", "as_fleet", is_flag=True, help="Run the fleet instead, until interrupted.")
+@click.option(
+    "--fleet",
+    "as_fleet",
+    is_flag=True,
+    help="Run fleet, link and kiosk of the last demo until interrupted: what waits is delivered.",
+)
 def demo(
-    root: Path, models: Path, portraits: Path, out: Path, as_kiosk: bool, as_fleet: bool
+    root: Path | None, models: Path, portraits: Path, out: Path, as_kiosk: bool, as_fleet: bool
 ) -> None:
     """Run the main job: chip, face, verdict, queue, broker, fleet.
 
+    Exit codes: 0 every outcome was the expected one; 1 one was not; 2 usage; 3 a part did not
+    start; 130 interrupted.
+
     Example: tram demo
     """
+    from tram.parts.stage import Stage
+
+    if as_kiosk and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("--kiosk needs a terminal")
+    stage = Stage((root or (KIOSK_ROOT if as_kiosk else DEMO_ROOT)).absolute())
+    try:
+        with _failures_told():
+            if as_fleet:
+                _stay(stage, models, portraits)
+            elif as_kiosk:
+                _show(stage, models, portraits)
+            else:
+                out.unlink(missing_ok=True)
+                raise SystemExit(0 if _run(stage, models, portraits, out) else RED)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Say in one line what did not start, and end with its exit code."""
     from emrtd.errors import EMRTDError
     from hw.errors import DeviceError
     from kiosk.outbox import OutboxError
     from kiosk.station.home import HomeUnusableError
     from tram.parts.mosquitto import BrokerError
     from tram.parts.pcscd import ReaderServiceFailed
-    from tram.parts.service import log_as_json
-    from tram.parts.stage import Stage, build
+    from tram.parts.preflight import NotReadyError
 
-    stage, progress = Stage(root.absolute()), Progress()
     try:
-        build(stage, models=models, portraits=portraits, say=progress.say)
-        with (stage.logs / "station.log").open("a") as log:
-            log_as_json(log)
-            if as_kiosk or as_fleet:
-                progress.end()
-                _stay(stage, models, with_screen=as_kiosk)
-                return
-            good = _run(stage, models, out, progress)
+        yield
     except (
         OSError,
         ValueError,
@@ -130,23 +116,39 @@ def demo(
         HomeUnusableError,
         BrokerError,
         ReaderServiceFailed,
+        NotReadyError,
     ) as error:
-        progress.end()
-        click.echo(f"tram demo: {type(error).__name__}: {error}", err=True)
+        click.echo(f"tram demo: {error}", err=True)
         raise SystemExit(FAILED) from error
-    raise SystemExit(0 if good else RED)
 
 
-def _run(stage: Stage, models: Path, out: Path, progress: Progress) -> bool:
+def _build(stage: Stage, models: Path, portraits: Path, progress: Progress) -> None:
+    from tram.parts.preflight import check_models
+    from tram.parts.stage import build
+
+    progress.say("the model files")
+    check_models(models)
+    build(stage, models=models, portraits=portraits, say=progress.say)
+
+
+@contextmanager
+def _logging(stage: Stage) -> Iterator[None]:
+    with (stage.logs / "station.log").open("a") as log:
+        log_as_json(log)
+        yield
+
+
+def _run(stage: Stage, models: Path, portraits: Path, out: Path) -> bool:
     """Play every case, print the table, write it down; return whether all is as expected."""
     from tram.parts.play import CASES, once_each, play, table
     from tram.parts.stage import Parts
 
-    progress.say("pcscd, mosquitto, the fleet and the link")
-    with Parts(stage) as parts:
-        rows = play(stage, parts, CASES, models=models, say=progress.say)
-    once = once_each(stage, rows)
-    progress.end()
+    with Progress() as progress:
+        _build(stage, models, portraits, progress)
+        progress.say("pcscd, mosquitto, the fleet and the link")
+        with _logging(stage), Parts(stage) as parts:
+            rows = play(stage, parts, CASES, models=models, say=progress.say)
+        once = once_each(stage, rows)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     click.echo(table(rows))
@@ -164,30 +166,43 @@ def by_hand(stage: Stage) -> str:
 
     camera = stage.camera_url("holder", flat=False)
     card = f"sim://card?file={stage.card('2021')}"
-    return f'tram verify --card "{card}" --camera "{camera}" --can {CAN} --json'
+    home = stage.device.root
+    return f'{_tram()} verify --card "{card}" --camera "{camera}" --can {CAN} --home {home} --json'
 
 
-def _stay(stage: Stage, models: Path, *, with_screen: bool) -> None:
-    """Run the parts until the screen is closed, or until interrupted."""
-    from tram.parts.stage import CAN, Parts
-
-    with Parts(stage) as parts:
-        if not with_screen:
-            click.echo(f"fleet: tram fleet records --home {stage.fleet.root}", err=True)
-            click.echo("running; Ctrl-C ends it", err=True)
-            until_told().wait()
-            return
-        click.echo(f"a card comes by itself; its six digits are {CAN}", err=True)
-        show(stage, parts, models)
+def _tram() -> str:
+    """Return how this program was called, so that what is printed can be typed."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "tram" else f"{sys.executable} -m tram"
 
 
-def show(stage: Stage, parts: Parts, models: Path) -> None:
+def _stay(stage: Stage, models: Path, portraits: Path) -> None:
+    """Run the parts and a kiosk without a screen until interrupted."""
+    from kiosk.station.main import Kiosk, Options
+    from tram.parts.stage import Parts
+
+    if not stage.device.root.exists():
+        with Progress() as progress:
+            _build(stage, models, portraits, progress)
+    options = Options(models=models, link_socket=stage.device.link_socket)
+    with _logging(stage), Parts(stage), Kiosk(stage.device, options):
+        click.echo(f"{_tram()} fleet records --home {stage.fleet.root}", err=True)
+        click.echo(f"{_tram()} fleet devices --home {stage.fleet.root}", err=True)
+        click.echo("running; Ctrl-C ends it", err=True)
+        until_told().wait()
+
+
+def _show(stage: Stage, models: Path, portraits: Path) -> None:
     """Show the citizen's screen; a card lies down by itself while the welcome screen is on."""
     from kiosk.station.main import Kiosk, Options
     from kiosk.tui.citizen.app import CitizenApp
+    from tram.parts.stage import CAN, Parts
 
+    with Progress() as progress:
+        _build(stage, models, portraits, progress)
+    click.echo(f"a card comes by itself; its six digits are {CAN}; Ctrl-Q leaves", err=True)
     options = Options(models=models, link_socket=stage.device.link_socket)
-    with Kiosk(stage.device, options) as kiosk:
+    with _logging(stage), Parts(stage) as parts, Kiosk(stage.device, options) as kiosk:
         ended = threading.Event()
         person = threading.Thread(
             target=_come_and_go, args=(stage, parts, kiosk, ended), name="person", daemon=True
@@ -195,14 +210,14 @@ def show(stage: Stage, parts: Parts, models: Path) -> None:
         person.start()
         CitizenApp(kiosk.station, locked=False).run()
         ended.set()
-        person.join(TICK_S)
+        person.join(COMES_S)
 
 
 def _come_and_go(stage: Stage, parts: Parts, kiosk: Kiosk, ended: threading.Event) -> None:
     """Put a card down when nobody is served, take it away when the verdict is read."""
     from kiosk.station.view import Screen
 
-    while not ended.wait(TICK_S):
+    while not ended.wait(COMES_S):
         screen = kiosk.station.view().screen
         if screen is Screen.WELCOME and not parts.card.inserted:
             parts.card.insert(stage.chip("2021", fault=None))

@@ -2,9 +2,6 @@
 
 Knows options, signals and exit codes. What happens stands in `kiosk.station`, what is seen in
 `kiosk.tui`.
-
-Exit codes: 0 told to end; 2 usage; 3 the home, the queue or a key cannot be used, or the station
-ended by itself.
 """
 
 from __future__ import annotations
@@ -17,6 +14,8 @@ import click
 from tram.parts.service import log_as_json, until_told
 
 if TYPE_CHECKING:
+    import threading
+
     from kiosk.station.main import Kiosk
 
 FAILED = 3
@@ -55,6 +54,9 @@ def kiosk(
 ) -> None:
     """Serve citizens.
 
+    Exit codes: 0 told to end; 2 usage; 3 the home, the queue or a key cannot be used, or the
+    station ended by itself.
+
     Example: tram kiosk --home build/demo/kiosk
     """
     from hw.errors import DeviceError
@@ -73,8 +75,10 @@ def kiosk(
     try:
         with (home / "kiosk.log").open("a") as log:
             log_as_json(None if headless else log)
+            # Before anyone can see that we are there, and end us.
+            stopping = until_told() if headless else None
             with Kiosk(device, options) as running:
-                ended_well = _serve(running) if headless else _show(running)
+                ended_well = _show(running) if stopping is None else _serve(running, stopping)
     except (OSError, HomeUnusableError, TrustUnusableError, DeviceError, OutboxError) as error:
         click.echo(f"tram kiosk: {error}", err=True)
         raise SystemExit(FAILED) from error
@@ -89,11 +93,11 @@ def _show(running: Kiosk) -> bool:
     return running.running
 
 
-def _serve(running: Kiosk) -> bool:
+def _serve(running: Kiosk, stopping: threading.Event) -> bool:
     """Serve until told to end; tell systemd that we live. Return whether the station still does."""
     from sdnotify import SystemdNotifier
 
-    stopping, systemd = until_told(), SystemdNotifier()
+    systemd = SystemdNotifier()
     systemd.notify("READY=1")
     while not stopping.wait(LOOK_S):
         if not running.running:

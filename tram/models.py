@@ -131,7 +131,7 @@ def verify_command(directory: Path, as_json: bool) -> None:
     raise SystemExit(0 if all(row["state"] == "ok" for row in rows) else NOT_ALL)
 
 
-@models.command("portraits", hidden=True)
+@models.command("portraits")
 @click.option("--out", type=FOLDER, default=PORTRAITS, show_default=True, help="The folder.")
 @click.option(
     "--requirements",

@@ -2,8 +2,6 @@
 
 Knows options and exit codes. The station, the session and the queue are the kiosk's own; no link is
 needed, for the record waits in the queue.
-
-Exit codes: 0 accepted; 1 another outcome; 2 usage; 3 no session began, or a file failed.
 """
 
 from __future__ import annotations
@@ -12,16 +10,20 @@ import json
 import os
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from tram.parts.card_key import password
+from tram.parts.preflight import NotReadyError, check_devices, check_models
+from tram.parts.progress import Progress
 from tram.parts.service import log_as_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from emrtd.keys import Password
     from kiosk.station.main import Options
     from kiosk.station.station import Ended, Station
@@ -65,9 +67,16 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     show_default="$TRAM_HOME, else what make demo made",
     help="The device's home.",
 )
-@click.option("--models", type=FOLDER, default=MODELS, show_default=True, help="The model files.")
+@click.option(
+    "--models",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=MODELS,
+    show_default=True,
+    help="The model files.",
+)
 @click.option("--wait", default=20.0, show_default=True, help="Seconds to wait for a card.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: outcome, bands, no person.")
+@click.option("--verbose", is_flag=True, help="The log on stderr, instead of progress.")
 def verify(
     card_url: str,
     camera_url: str,
@@ -82,15 +91,17 @@ def verify(
     models: Path,
     wait: float,
     as_json: bool,
+    verbose: bool,
 ) -> None:
     """Verify one card and its holder, and file the record.
+
+    Exit codes: 0 accepted; 1 another outcome; 2 usage; 3 no session began, or a file failed.
 
     Example: tram verify --card "sim://card?file=build/demo/cards/2021.json"
     --camera "sim://camera?file=build/demo/heads/holder.npz" --can 012345 --json
     """
     from kiosk.station.main import Options
 
-    log_as_json()
     if finger_url is not None:
         click.echo("the finger is not matched yet: no_reference", err=True)
     options = Options(
@@ -101,14 +112,42 @@ def verify(
         trust=trust,
         outbox=outbox,
     )
-    row = run(home, options, password(can=can, mrz=mrz, qr=qr), wait_s=wait)
+    opens = password(can=can, mrz=mrz, qr=qr)
+    try:
+        check_devices(card_url, camera_url)
+        check_models(models)
+    except NotReadyError as error:
+        click.echo(f"tram verify: {error}", err=True)
+        row = _no_session(error.reason)
+    else:
+        with _told(verbose=verbose) as progress:
+            row = run(home, options, opens, wait_s=wait, say=progress)
     click.echo(json.dumps(row, indent=1) if as_json else in_words(row))
     if row["outcome"] == "accepted":
         raise SystemExit(0)
     raise SystemExit(VERDICT if row["record"] is not None else FAILED)
 
 
-def run(root: Path, options: Options, opens: Password, *, wait_s: float) -> dict[str, Any]:
+@contextmanager
+def _told(*, verbose: bool) -> Iterator[Callable[[str], None]]:
+    """Give what takes words of progress, or the log in their place."""
+    if verbose:
+        log_as_json()
+        yield lambda _: None
+        return
+    with Path(os.devnull).open("w") as nowhere, Progress() as progress:
+        log_as_json(nowhere)
+        yield progress.say
+
+
+def run(
+    root: Path,
+    options: Options,
+    opens: Password,
+    *,
+    wait_s: float,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
     """Serve one session on a kiosk that lives as long as it, and return its report.
 
     Raises:
@@ -122,7 +161,7 @@ def run(root: Path, options: Options, opens: Password, *, wait_s: float) -> dict
 
     try:
         with Kiosk(DeviceHome(root), options) as kiosk:
-            return attend(kiosk.station, opens, wait_s=wait_s)
+            return attend(kiosk.station, opens, wait_s=wait_s, say=say)
     except (HomeUnusableError, TrustUnusableError, DeviceError, OutboxError) as error:
         click.echo(f"tram verify: {error}", err=True)
         if root == DEMO_HOME and not root.exists():
@@ -130,20 +169,27 @@ def run(root: Path, options: Options, opens: Password, *, wait_s: float) -> dict
         raise SystemExit(FAILED) from error
 
 
-def attend(station: Station, opens: Password, *, wait_s: float) -> dict[str, Any]:
+def attend(
+    station: Station,
+    opens: Password,
+    *,
+    wait_s: float,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
     """Play the person at a running station for one session, and return its report.
 
     Args:
         station: a running station.
         opens: typed when the key is asked for.
         wait_s: how long a card may take to appear.
+        say: told what the person is asked to do.
 
     Returns:
         As `kiosk.station.report.report`; if no session began, incomplete with the device's reason.
     """
     from kiosk.station.report import report
 
-    with closing(_Person(station, opens)) as person:
+    with closing(_Person(station, opens, say)) as person:
         deadline = time.monotonic() + wait_s
         while not person.done.wait(0.05):
             trouble = station.view().around.trouble
@@ -157,8 +203,9 @@ def attend(station: Station, opens: Password, *, wait_s: float) -> dict[str, Any
 class _Person:
     """Types the card's key once, and gives up if it is refused."""
 
-    def __init__(self, station: Station, opens: Password) -> None:
+    def __init__(self, station: Station, opens: Password, say: Callable[[str], None]) -> None:
         self._station = station
+        self._say = say
         self._opens = opens
         self._typed = False
         self.began = False
@@ -177,6 +224,7 @@ class _Person:
         from kiosk.session.prompts import Prompt
         from kiosk.station.view import Screen
 
+        self._say(view.prompt.value.replace("_", " "))
         if view.screen is not Screen.KEY:
             return
         self.began = True

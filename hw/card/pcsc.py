@@ -31,6 +31,8 @@ WAIT_SLICE_S = 0.2
 """A card that does not answer, and a port that is being closed, are looked at again that often."""
 CLOSE_S = 2.0
 SERVICE_SOCKET = "pcscd.comm"
+VIRTUAL_READER = "Virtual PCD"
+"""How the names of vpcd's readers begin."""
 _GET_FEATURE_REQUEST = 3400
 
 _establishing = threading.Lock()
@@ -42,8 +44,6 @@ class PCSCReader:
     Each connection has a service context of its own, so that a service that was restarted, or a
     reader plugged in again, is found by the next `connect`. The card is held exclusively.
     """
-
-    simulated = False
 
     def __init__(self, wanted: str) -> None:
         """Choose a reader; nothing is opened yet.
@@ -60,6 +60,11 @@ class PCSCReader:
         self._card: Any = None
         self._protocol: Any = None
         self._name = ""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the reader that was connected is vpcd's virtual one; records say so."""
+        return self._name.startswith(VIRTUAL_READER)
 
     def connect(self, *, timeout_s: float) -> CardInfo:
         """Wait for a card and power it.

@@ -16,7 +16,7 @@ from hw.open import open_card, open_key
 from kiosk.bundles.policy import load as load_policy
 from kiosk.bundles.trust import load_trust
 from kiosk.outbox import Outbox
-from kiosk.station.eyes import ChildWorkers, HasWorkers
+from kiosk.station.eyes import SIMULATED, ChildWorkers, HasWorkers
 from kiosk.station.home import HomeUnusableError
 from kiosk.station.link_socket import LinkServer
 from kiosk.station.station import Equipment, Station, by_chance
@@ -161,9 +161,8 @@ class Kiosk:
         card_url = options.card_url or config.card_url
         policy_file = options.policy or home.policy
         trust = load_trust(options.trust or home.trust, now=time.time())
-        workers = options.workers or ChildWorkers(
-            options.camera_url or config.camera_url, options.models
-        )
+        camera_url = options.camera_url or config.camera_url
+        workers = options.workers or ChildWorkers(camera_url, options.models)
         equipment = Equipment(
             open_card=options.open_card or (lambda: open_card(card_url)),
             workers=workers,
@@ -174,6 +173,7 @@ class Kiosk:
             procedure=config.procedure,
             trust_days=trust.age_days,
             trust_at=time.time(),
+            simulated=any(url.startswith(SIMULATED) for url in (card_url, camera_url)),
         )
         if link is None:
             return Station(equipment, turn=options.turn)

@@ -92,6 +92,7 @@ class Equipment:
         procedure: which public procedure asks.
         trust_days: age of the newest issuer's file in days at `trust_at`, None if unknown.
         trust_at: UTC seconds when the issuers were loaded.
+        simulated: whether a device is known to be simulated before it says so.
     """
 
     open_card: Callable[[], CardPort]
@@ -103,6 +104,7 @@ class Equipment:
     procedure: str = "identity-check"
     trust_days: int | None = None
     trust_at: float = 0.0
+    simulated: bool = False
 
 
 @dataclass(slots=True)
@@ -479,7 +481,9 @@ class Station:
             policy_days_left=-1
             if policy.why_none
             else int((policy.policy.not_after - self._now()) // SECONDS_PER_DAY),
-            simulated=self._session.card_simulated or self._session.camera_simulated,
+            simulated=self._equipment.simulated
+            or self._session.card_simulated
+            or self._session.camera_simulated,
             trouble=self._trouble_now(),
         )
 

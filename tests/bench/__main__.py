@@ -52,6 +52,7 @@ def main() -> int:
                 measured.append({**row._asdict(), "machine": where, "date": when})
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(measured, indent=1) + "\n")
+    print(f"{given.out}: {len(measured)} figures", file=sys.stderr)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -56,7 +57,7 @@ def verify(stage: Stage, *more: str | Path, **changed: str) -> tuple[int, dict[s
 
 
 def test_the_holder_is_accepted_and_nothing_but_json_is_on_stdout(stage: Stage) -> None:
-    code, row, said = verify(stage)
+    code, row, said = verify(stage, "--verbose")
     assert (code, row["outcome"], row["reasons"]) == (0, "accepted", [])
     assert set(row) == KEYS
     assert row["checks"] == {
@@ -69,9 +70,11 @@ def test_the_holder_is_accepted_and_nothing_but_json_is_on_stdout(stage: Stage) 
     assert CAN not in said.replace(row["record"], "")
 
 
-def test_a_print_is_referred(stage: Stage) -> None:
-    code, row, _ = verify(stage, camera=stage.camera_url("holder", flat=True))
+def test_a_print_is_referred_and_the_wait_is_not_silent(stage: Stage) -> None:
+    code, row, said = verify(stage, camera=stage.camera_url("holder", flat=True))
     assert (code, row["outcome"], row["reasons"]) == (1, "referred", ["not_live"])
+    assert re.search(r"turn (left|right) … \d+ s", said)
+    assert "{" not in said
 
 
 def test_a_photograph_on_file_is_nobody_alive(stage: Stage) -> None:
@@ -99,14 +102,25 @@ def test_a_wrong_key_is_a_wrong_key(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "reason"),
-    [("sim://card?file=/nothing.json", "device_missing"), ("nfc://0", "device_url")],
+    ("device", "url", "reason"),
+    [
+        ("card", "sim://card?file=/nothing.json", "device_missing"),
+        ("card", "nfc://0", "device_url"),
+        ("camera", "webcam://0", "device_url"),
+        ("camera", "sim://camera?file=/nobody.npz", "device_missing"),
+        ("camera", f"sim://camera?file={__file__}", "device_failed"),
+        ("camera", "file:///no/picture.jpg", "device_missing"),
+        ("models", "/nowhere", "device_missing"),
+    ],
 )
-def test_a_reader_that_is_none_begins_no_session(stage: Stage, card: str, reason: str) -> None:
-    code, row, _ = verify(stage, card=card)
+def test_what_cannot_work_begins_no_session_and_is_named(
+    stage: Stage, device: str, url: str, reason: str
+) -> None:
+    code, row, said = verify(stage, **{device: url})
     assert (code, row["outcome"], row["reasons"], row["record"]) == (
         3, "incomplete", [reason], None,
     )  # fmt: skip
+    assert url in said
 
 
 def test_a_home_that_is_none_is_said_and_nothing_is_printed(stage: Stage, tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def password(*, can: str | None, mrz: str | None = None, qr: str | None = None) 
         return CAN(can if qr is None else _can_of_code(qr))  # type: ignore[arg-type] # one is given
     except (ValueError, EMRTDError):
         # Without its cause, which may quote what was given.
-        raise click.UsageError("that is no CAN, no machine-readable zone and no code") from None
+        raise click.UsageError(
+            "a CAN has six digits; a zone has its check digits; a code begins with twelve digits"
+        ) from None
 
 
 def _can_of_code(text: str) -> str:

@@ -145,6 +145,8 @@ class CitizenApp(App[None]):
             if view.screen is Screen.WELCOME:
                 self._speech = Speech.starting_with()
         self._render_view()
+        if moved and view.screen is Screen.VERDICT:
+            self.query_one("#done", Choice).focus()
 
     def _render_view(self) -> None:
         view, speech = self._view, self._speech
