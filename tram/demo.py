@@ -77,7 +77,7 @@ def demo(
     """
     from tram.parts.stage import Stage
 
-    if as_kiosk and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if as_kiosk and not all(each.isatty() for each in (sys.stdin, sys.stdout, sys.stderr)):
         raise click.UsageError("--kiosk needs a terminal")
     stage = Stage((root or (KIOSK_ROOT if as_kiosk else DEMO_ROOT)).absolute())
     try:
