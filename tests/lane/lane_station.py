@@ -215,6 +215,7 @@ def own_socket(home: Path, device: str, *, shards: int) -> Iterator[OwnSocket]:
     async def serve(queue: Outbox) -> None:
         keys = receipt_keys(home)
         server = LinkServer(home / "link.sock", queue, shards=shards, receipt_keys=keys)
+        server.listen()
         serving = asyncio.create_task(server.run())
         ready.put(OwnSocket(queue, server, asyncio.get_running_loop()))
         await ending.wait()
