@@ -4,14 +4,14 @@ Knows the domain parameters of PACE and chip authentication, and that a point fr
 before it was found on its curve. Its multiplication is not constant-time: it is for keys that live
 for one dialogue.
 
-Spec: [9303-11]; [TR-03110-3].
+Spec: [9303-11] 9.5.1, and appendix B for the integrated mapping; [TR-03110-3].
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import ecdsa
 from ecdsa.ellipticcurve import INFINITY, PointJacobi
@@ -59,14 +59,30 @@ class Curve:
 
     Attributes:
         p: the field's prime.
+        a: of the equation.
+        b: of the equation.
         order: of every point.
         generator: the standard's base point.
     """
 
     p: int
+    a: int
+    b: int
     order: int
     generator: Point
     _equation: Any
+
+    PUBLIC_KEY_TAG: ClassVar[int] = 0x86
+
+    @property
+    def strength_bits(self) -> int:
+        """What breaking it costs, as the length of a symmetric key."""
+        return self.order.bit_length() // 2
+
+    @property
+    def maps_integers(self) -> bool:
+        """Whether `map_integer` is defined; on P-224 it is not."""
+        return self.p % 4 == 3
 
     @property
     def field_bytes(self) -> int:
@@ -103,6 +119,31 @@ class Curve:
             raise ChipMalformed("public key", "not on the curve")
         return point
 
+    def secret(self, point: Point) -> bytes:
+        """Return the shared secret that a point is: its first coordinate."""
+        return self.coordinate(point.x)
+
+    def map_integer(self, value: int) -> Point:
+        """Return the point that the integrated mapping gives a field element.
+
+        Raises:
+            ChipMalformed: that field element has none; three have none.
+        """
+        # [9303-11] appendix B.2, in its order and with its names.
+        p, a, b = self.p, self.a, self.b
+        alpha = -value * value % p
+        denominator = a * (alpha + alpha * alpha) % p
+        if not denominator:
+            raise ChipMalformed("PACE map nonce", "the nonce has no generator")
+        x2 = -b * (1 + alpha + alpha * alpha) * pow(denominator, -1, p) % p
+        x3 = alpha * x2 % p
+        h2 = (pow(x2, 3, p) + a * x2 + b) % p
+        u = pow(value, 3, p) * h2 % p
+        root = pow(h2, p - 1 - (p + 1) // 4, p)
+        if root * root * h2 % p == 1:
+            return Point(x2, root * h2 % p)
+        return Point(x3, root * u % p)
+
     def _jacobi(self, point: Point) -> Any:
         return PointJacobi(self._equation, point.x, point.y, 1, self.order)
 
@@ -116,7 +157,9 @@ def _affine(result: Any) -> Point:
 def _curve(source: Any) -> Curve:
     base = source.generator
     generator = Point(int(base.x()), int(base.y()))
-    return Curve(int(source.curve.p()), int(source.order), generator, source.curve)
+    p, equation = int(source.curve.p()), source.curve
+    a, b = int(equation.a()) % p, int(equation.b()) % p
+    return Curve(p, a, b, int(source.order), generator, equation)
 
 
 STANDARDISED: Mapping[int, Curve] = MappingProxyType(

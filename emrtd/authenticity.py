@@ -5,16 +5,24 @@ the chip did when it was asked; every announced key must have been proved, each 
 A proof that was not given counts like one that failed: a copy would rather not be asked. One that
 the terminal never asked for is `Unasked`: no proof either.
 
-It trusts two things that it cannot check again: that the terminal chose the nonce of active
-authentication freshly, and that the terminal tells the truth about chip authentication (it holds
-that channel's keys). Both are as good as the signature around the stored evidence.
+PACE with chip authentication mapping announces itself by having been run: its key must then be one
+that is signed, in EF.CardSecurity or in DG14. It does not stand for chip authentication where DG14
+announces that too.
+
+It trusts what it cannot check again: that the terminal chose the nonce of active authentication
+freshly, and that the terminal tells the truth about chip authentication and about the mapping (it
+holds those channels' keys). All are as good as the signature around the stored evidence.
 
 EF.CardAccess is not signed. Where DG14 repeats its PACE infos, an offer that is not repeated was
 put there by somebody else, to be chosen instead of a stronger one, and a stronger one that is
 signed and not offered was taken away for the same end: both are a ChipLied, under CHIP_MALFORMED,
 because no file that is signed differs and no key was disproved.
 
-Spec: [9303-11] active authentication, chip authentication; [TR-03110-3].
+Keys in chips answer fresh challenges only, and chips live for ten years: what holds by weak means
+is named in `weaknesses`, and refused if the caller says so. RSA under 1024 bits, and groups under
+1024 bits, are never taken.
+
+Spec: [9303-11] active authentication, chip authentication, PACE; [TR-03110-3].
 """
 
 from __future__ import annotations
@@ -23,27 +31,39 @@ from dataclasses import InitVar, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NoReturn
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from emrtd._crypto import Cipher
 from emrtd.active_auth import NONCE_BYTES, verify_signature
+from emrtd.chip_auth import usable_key, verify_cam, ways
 from emrtd.errors import ChipLied, ChipMalformed, Fault
 from emrtd.lds import card_access, dg14, dg15
-from emrtd.passive_auth import Unasked
-from emrtd.security_infos import ActiveAuthenticationInfo
+from emrtd.passive_auth import Unasked, VerifiedCardSecurity
+from emrtd.signatures import MIN_RSA_BITS, is_weak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emrtd.evidence import ActiveAuthTranscript, Evidence
+    from emrtd.evidence import Evidence
+    from emrtd.key_agreement import AgreementKey
     from emrtd.lds.dg14 import DG14
-    from emrtd.passive_auth import VerifiedGroups
+    from emrtd.passive_auth import ConsistentCardSecurity, VerifiedGroups
     from emrtd.security_infos import PACEInfo
-    from emrtd.signatures import PublicKey
 
-Proof = Literal["chip_auth", "active_auth", "chip_auth+active_auth"]
+Proof = Literal[
+    "chip_auth",
+    "active_auth",
+    "pace_cam",
+    "chip_auth+active_auth",
+    "chip_auth+pace_cam",
+    "active_auth+pace_cam",
+    "chip_auth+active_auth+pace_cam",
+]
 
-_PLAIN_ECDSA = "0.4.0.127.0.7.1.1.4.1."
-_SHA2_ARCS = (3, 4, 5, 2)
-"""SHA-256, 384, 512, 224: the last arc under plain ECDSA."""
+MIN_PRIME_BITS, MIN_CURVE_BITS = 2048, 224
+"""Of a key of chip authentication; what is shorter is a weakness."""
 
+_CAM_NAME = "-CAM-"
 _DOING = "prove the chip"
 _SEAL = object()
 """Only who holds it can make a holder; it never leaves this module."""
@@ -58,6 +78,17 @@ class Check(StrEnum):
     """Nothing announces it, so there was nothing to check."""
     UNKNOWN_ISSUER = "unknown_issuer"
     """Everything holds, but nobody that is trusted issued it."""
+
+
+class Weakness(StrEnum):
+    """By what weak means a proof holds."""
+
+    ACTIVE_AUTH_SHA1 = "active_auth_sha1"
+    ACTIVE_AUTH_SHORT_KEY = "active_auth_short_key"
+    """RSA from 1024 to 2047 bits."""
+    CHIP_AUTH_3DES = "chip_auth_3des"
+    CHIP_AUTH_SHORT_KEY = "chip_auth_short_key"
+    """A prime from 1024 to 2047 bits, or a curve of 192."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,109 +121,166 @@ class Judgement:
     Attributes:
         chip_auth: ABSENT if no key for it is announced.
         active_auth: ABSENT if there is no DG15.
+        pace_cam: ABSENT if the chip was not opened by it.
         faults: what failed, the deciding one first.
+        weaknesses: of what passed.
     """
 
     chip_auth: Check
     active_auth: Check
+    pace_cam: Check
     faults: tuple[ChipLied | ChipMalformed, ...]
+    weaknesses: frozenset[Weakness]
 
 
-def prove_chip(evidence: Evidence, groups: VerifiedGroups) -> VerifiedHolder | VerifiedGroups:
+def prove_chip(
+    evidence: Evidence,
+    groups: VerifiedGroups,
+    card_security: VerifiedCardSecurity | None = None,
+    *,
+    refuse: frozenset[Weakness] = frozenset(),
+) -> VerifiedHolder | VerifiedGroups:
     """Return a holder if the chip proved every key that its signed files announce.
 
     Args:
         evidence: what was read, and what the chip did.
         groups: what passive authentication made of the same evidence.
+        card_security: what it made of EF.CardSecurity, if that was read.
+        refuse: weaknesses that are not accepted.
 
     Returns:
         VerifiedHolder; or the groups as they are if no key is announced: it may be a copy.
 
     Raises:
         ChipLied: CHIP_KEY_MISMATCH, as `Unasked` if the proof was never asked for; or
-            CHIP_MALFORMED if EF.CardAccess offers PACE otherwise than is signed.
+            CHIP_MALFORMED if EF.CardAccess offers PACE otherwise than is signed; or
+            ADVERTISED_FILE_MISSING if the key of a mapping that was run cannot be looked up.
         ChipMalformed: DG14, DG15 or EF.CardAccess is none.
-        ValueError: the groups were made of another evidence.
+        ValueError: the groups were made of another evidence, or EF.CardSecurity is not verified.
     """
     if any(evidence.files.get(name) != raw for name, raw in groups.files.items()):
         raise ValueError("the groups are of another evidence")
-    judgement = judge(evidence, groups.files)
+    if not isinstance(card_security, VerifiedCardSecurity | None):
+        raise ValueError("EF.CardSecurity of an issuer that is not trusted")  # noqa: TRY004 - as above
+    judgement = judge(evidence, groups.files, card_security, refuse=refuse)
     for fault in judgement.faults:
         raise fault
-    match judgement.chip_auth, judgement.active_auth:
-        case Check.PASSED, Check.PASSED:
-            return VerifiedHolder(groups, "chip_auth+active_auth", seal=_SEAL)
-        case Check.PASSED, _:
-            return VerifiedHolder(groups, "chip_auth", seal=_SEAL)
-        case _, Check.PASSED:
-            return VerifiedHolder(groups, "active_auth", seal=_SEAL)
-    return groups
+    proofs: dict[tuple[bool, bool, bool], Proof] = {
+        (True, False, False): "chip_auth",
+        (False, True, False): "active_auth",
+        (False, False, True): "pace_cam",
+        (True, True, False): "chip_auth+active_auth",
+        (True, False, True): "chip_auth+pace_cam",
+        (False, True, True): "active_auth+pace_cam",
+        (True, True, True): "chip_auth+active_auth+pace_cam",
+    }
+    ended = (judgement.chip_auth, judgement.active_auth, judgement.pace_cam)
+    ca, aa, cam = (each is Check.PASSED for each in ended)
+    proof = proofs.get((ca, aa, cam))
+    return groups if proof is None else VerifiedHolder(groups, proof, seal=_SEAL)
 
 
-def judge(evidence: Evidence, intact: Mapping[str, bytes]) -> Judgement:
+def judge(
+    evidence: Evidence,
+    intact: Mapping[str, bytes],
+    card_security: VerifiedCardSecurity | ConsistentCardSecurity | None = None,
+    *,
+    refuse: frozenset[Weakness] = frozenset(),
+) -> Judgement:
     """Return what the chip proved, whoever signed its files; never raises for what a chip did.
 
     Args:
         evidence: what was read, and what the chip did.
         intact: the files that are as they were hashed.
-    """
-    faults: list[ChipLied | ChipMalformed] = []
+        card_security: EF.CardSecurity, if its signature holds.
+        refuse: weaknesses that are not accepted.
 
-    def ended(check: Callable[[Evidence, Mapping[str, bytes]], Check]) -> Check:
+    Raises:
+        ValueError: EF.CardSecurity was made of another evidence.
+    """
+    if card_security and card_security.file.raw != evidence.files.get("CardSecurity"):
+        raise ValueError("EF.CardSecurity is of another evidence")
+    faults: list[ChipLied | ChipMalformed] = []
+    weaknesses: set[Weakness] = set()
+
+    def ended(check: Callable[[], tuple[Check, set[Weakness]]]) -> Check:
         try:
-            return check(evidence, intact)
+            ending, found = check()
+            if found & refuse:
+                raise _mismatch(f"by weak means: {', '.join(sorted(found & refuse))}")
         except (ChipLied, ChipMalformed) as fault:
             faults.append(fault)
             return Check.FAILED
+        weaknesses.update(found)
+        return ending
 
-    chip_auth, active_auth, _ = ended(_chip_auth), ended(_active_auth), ended(_offers)
-    return Judgement(chip_auth, active_auth, tuple(faults))
+    chip_auth = ended(lambda: _chip_auth(evidence, intact))
+    active_auth = ended(lambda: _active_auth(evidence, intact))
+    pace_cam = ended(lambda: (_pace_cam(evidence, intact, card_security), set()))
+    ended(lambda: (_offers(evidence, intact), set()))
+    return Judgement(chip_auth, active_auth, pace_cam, tuple(faults), frozenset(weaknesses))
 
 
-def _chip_auth(evidence: Evidence, intact: Mapping[str, bytes]) -> Check:
+def _chip_auth(evidence: Evidence, intact: Mapping[str, bytes]) -> tuple[Check, set[Weakness]]:
     """Return PASSED only if the terminal saw a proof by what DG14 announces."""
     announced, facts = _announced(intact), evidence.chip_auth
     if not announced.chip_auth_keys and facts is None:
-        return Check.ABSENT
+        return Check.ABSENT, set()
     if facts is None:
         raise Unasked(Fault.CHIP_KEY_MISMATCH, _DOING, "chip authentication was not run")
     if facts.outcome != "passed":
         raise _mismatch("chip authentication was not passed")
-    protocols = {(info.name, info.key_id) for info in announced.chip_auth}
-    key_ids = {key.key_id for key in announced.chip_auth_keys}
-    if (facts.protocol, facts.key_id) not in protocols or not key_ids & {facts.key_id, None}:
-        raise _mismatch("chip authentication by what is not announced")
-    return Check.PASSED
+    for way in ways(announced.infos):
+        if (way.info.name, way.info.key_id) == (facts.protocol, facts.key_id):
+            triple_des = way.cipher is Cipher.TRIPLE_DES
+            found = {Weakness.CHIP_AUTH_3DES} if triple_des else set()
+            return Check.PASSED, found | _short(way.public_key)
+    raise _mismatch("chip authentication by what is not announced")
 
 
-def _active_auth(evidence: Evidence, intact: Mapping[str, bytes]) -> Check:
+def _short(key: AgreementKey) -> set[Weakness]:
+    least = MIN_CURVE_BITS if key.kind == "ECDH" else MIN_PRIME_BITS
+    return {Weakness.CHIP_AUTH_SHORT_KEY} if key.bits < least else set()
+
+
+def _active_auth(evidence: Evidence, intact: Mapping[str, bytes]) -> tuple[Check, set[Weakness]]:
     """Return PASSED only if the transcript's signature is that of the key in DG15."""
     transcript = evidence.active_auth
     if "DG15" not in intact and transcript is None:
-        return Check.ABSENT
+        return Check.ABSENT, set()
     if transcript is None:
         raise Unasked(Fault.CHIP_KEY_MISMATCH, _DOING, "active authentication was not run")
     if "DG15" not in intact or len(transcript.nonce) != NONCE_BYTES:
         raise _mismatch("active authentication by what is not announced")
     key, info = dg15.parse(intact["DG15"]).public_key, _announced(intact).active_auth
-    if info is not None and info.signature_algorithm.startswith(_PLAIN_ECDSA):
-        verify_signature(transcript, key, info)
-        return Check.PASSED
-    # DG14 is silent on how an elliptic curve key signs, or names an encoding that no chip sends:
-    # whichever SHA-2 it was, only the key's holder can have made a signature that verifies.
-    return _active_auth_by_any_digest(transcript, key)
+    digest = verify_signature(transcript, key, info)
+    found = {Weakness.ACTIVE_AUTH_SHA1} if is_weak(digest) else set()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < MIN_RSA_BITS:
+        found.add(Weakness.ACTIVE_AUTH_SHORT_KEY)
+    return Check.PASSED, found
 
 
-def _active_auth_by_any_digest(transcript: ActiveAuthTranscript, key: PublicKey) -> Check:
-    for last_arc in _SHA2_ARCS:
-        try:
-            verify_signature(
-                transcript, key, ActiveAuthenticationInfo(1, f"{_PLAIN_ECDSA}{last_arc}")
-            )
-        except ChipLied:
-            continue
-        return Check.PASSED
-    raise _mismatch("active authentication was not passed")
+def _pace_cam(
+    evidence: Evidence,
+    intact: Mapping[str, bytes],
+    card_security: VerifiedCardSecurity | ConsistentCardSecurity | None,
+) -> Check:
+    """Return PASSED only if a signed key is that of the chip that ran the mapping."""
+    ran, transcript = _CAM_NAME in evidence.access.protocol, evidence.cam
+    if not ran and transcript is None:
+        return Check.ABSENT
+    if transcript is None:
+        raise Unasked(Fault.CHIP_KEY_MISMATCH, _DOING, "the mapping's proof was not kept")
+    if not ran:
+        raise _mismatch("a mapping that was not run")
+    keys = [*(card_security.file.chip_auth_keys if card_security else ())]
+    keys += [each for each in _announced(intact).chip_auth_keys if usable_key(each)]
+    if not keys and card_security is None:
+        # Where the file was read and is not as it was signed, that is another fault's to say.
+        kind = ChipLied if "CardSecurity" in evidence.unreadable else Unasked
+        raise kind(Fault.ADVERTISED_FILE_MISSING, _DOING, "EF.CardSecurity")
+    verify_cam(transcript, keys)
+    return Check.PASSED
 
 
 def _offers(evidence: Evidence, intact: Mapping[str, bytes]) -> Check:

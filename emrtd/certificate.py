@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from asn1crypto import core, x509
 
 from emrtd._asn1 import reading
-from emrtd.signatures import PublicKey, Scheme, check_signature, load_public_key, scheme_of
+from emrtd.signatures import (
+    MIN_RSA_BITS,
+    PublicKey,
+    Scheme,
+    check_signature,
+    load_public_key,
+    scheme_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -27,6 +34,8 @@ MAX_NAME_CHARS = 200
 
 _BASIC_CONSTRAINTS, _KEY_USAGE = "2.5.29.19", "2.5.29.15"
 _SUBJECT_KEY_ID, _AUTHORITY_KEY_ID = "2.5.29.14", "2.5.29.35"
+EXTENDED_KEY_USAGE = "2.5.29.37"
+"""Where it is critical, only who knows the named use may use the key."""
 _UNDERSTOOD = frozenset(
     {
         _BASIC_CONSTRAINTS, _KEY_USAGE, _SUBJECT_KEY_ID, _AUTHORITY_KEY_ID,
@@ -62,7 +71,8 @@ class Certificate:
         issuer_key_id: authority key identifier, None without.
         authority: what its basic constraints say of issuing certificates, None without them.
         uses: what its key is for, by asn1crypto's names; None if it doesn't say.
-        unknown_critical: whether it has a critical extension that is not understood here.
+        extended_uses: purposes that its key is limited to, dotted; None if it names none.
+        not_understood: critical extensions that are not understood here, dotted.
     """
 
     raw: bytes
@@ -82,7 +92,8 @@ class Certificate:
     issuer_key_id: bytes | None
     authority: bool | None
     uses: frozenset[str] | None
-    unknown_critical: bool
+    extended_uses: frozenset[str] | None
+    not_understood: frozenset[str]
 
     def __repr__(self) -> str:
         return f"<Certificate {self.subject_text!r} serial {self.serial}>"
@@ -108,6 +119,11 @@ class Certificate:
         return self.uses is None or _CRL_SIGN in self.uses
 
     @property
+    def unknown_critical(self) -> bool:
+        """Whether it has a critical extension that is not understood here."""
+        return bool(self.not_understood)
+
+    @property
     def self_issued(self) -> bool:
         """Whether issuer and subject have one name: a root, or a link to its next key."""
         return self.subject == self.issuer
@@ -117,9 +133,9 @@ class Certificate:
         with reading("Certificate"):
             return scheme_of(x509.SignedDigestAlgorithm.load(self.algorithm, strict=True))
 
-    def key(self) -> PublicKey:
+    def key(self, *, min_rsa_bits: int = MIN_RSA_BITS) -> PublicKey:
         """Return its key. Raises ChipMalformed if it cannot be used."""
-        return load_public_key(self.key_info)
+        return load_public_key(self.key_info, min_rsa_bits=min_rsa_bits)
 
     def valid_at(self, at: datetime) -> bool:
         """Return whether that aware instant lies in its validity, both ends included."""
@@ -141,7 +157,7 @@ def parse(raw: bytes) -> Certificate:
             raise ValueError("too long")
         certificate = x509.Certificate.load(raw, strict=True)
         body = certificate["tbs_certificate"]
-        extensions, unknown_critical = _extensions(body["extensions"])
+        extensions, not_understood = _extensions(body["extensions"])
         algorithm = certificate["signature_algorithm"].dump()
         if body["signature"].dump() != algorithm:
             raise ValueError("two signature algorithms")
@@ -156,14 +172,15 @@ def parse(raw: bytes) -> Certificate:
             issuer_text=name_text(body["issuer"]),
             country=_country(body["subject"]),
             serial=int(body["serial_number"]),
-            not_before=_instant(body["validity"]["not_before"]),
-            not_after=_instant(body["validity"]["not_after"]),
+            not_before=instant(body["validity"]["not_before"]),
+            not_after=instant(body["validity"]["not_after"]),
             key_info=body["subject_public_key_info"].dump(),
             key_id=_key_id(extensions.get(_SUBJECT_KEY_ID)),
             issuer_key_id=issuer_key_id(extensions.get(_AUTHORITY_KEY_ID)),
             authority=_authority(extensions.get(_BASIC_CONSTRAINTS)),
             uses=_uses(extensions.get(_KEY_USAGE)),
-            unknown_critical=unknown_critical,
+            extended_uses=_extended_uses(extensions.get(EXTENDED_KEY_USAGE)),
+            not_understood=not_understood,
         )
 
 
@@ -181,12 +198,12 @@ def issuer_key_id(der: bytes | None) -> bytes | None:
     return bytes(found) if isinstance(found, core.OctetString) else None
 
 
-def _extensions(extensions: Any) -> tuple[dict[str, bytes], bool]:
-    """Return extension to its value, undecoded, and whether one is critical and not understood."""
+def _extensions(extensions: Any) -> tuple[dict[str, bytes], frozenset[str]]:
+    """Return extension to its value, undecoded, and those critical ones that nobody here knows."""
     found: dict[str, bytes] = {}
-    unknown_critical = False
+    not_understood: set[str] = set()
     if isinstance(extensions, core.Void):
-        return found, unknown_critical
+        return found, frozenset()
     if len(extensions) > MAX_EXTENSIONS:
         raise ValueError("too many extensions")
     for extension in extensions:
@@ -194,8 +211,9 @@ def _extensions(extensions: Any) -> tuple[dict[str, bytes], bool]:
         if name in found:
             raise ValueError("an extension stands twice")
         found[name] = bytes(extension["extn_value"])
-        unknown_critical |= bool(extension["critical"].native) and name not in _UNDERSTOOD
-    return found, unknown_critical
+        if extension["critical"].native and name not in _UNDERSTOOD:
+            not_understood.add(name)
+    return found, frozenset(not_understood)
 
 
 def _authority(der: bytes | None) -> bool | None:
@@ -204,6 +222,12 @@ def _authority(der: bytes | None) -> bool | None:
 
 def _uses(der: bytes | None) -> frozenset[str] | None:
     return None if der is None else frozenset(x509.KeyUsage.load(der, strict=True).native)
+
+
+def _extended_uses(der: bytes | None) -> frozenset[str] | None:
+    if der is None:
+        return None
+    return frozenset(each.dotted for each in x509.ExtKeyUsageSyntax.load(der, strict=True))
 
 
 def _key_id(der: bytes | None) -> bytes | None:
@@ -219,8 +243,9 @@ def _country(name: Any) -> str | None:
     return None
 
 
-def _instant(time: Any) -> datetime:
-    instant = time.native
-    if not isinstance(instant, datetime):
+def instant(time: Any) -> datetime:
+    """Return a Time of asn1crypto, aware. Raises TypeError for a year that no calendar has."""
+    found = time.native
+    if not isinstance(found, datetime):
         raise TypeError("a year that no calendar has")
-    return instant
+    return found

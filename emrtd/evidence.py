@@ -3,8 +3,10 @@
 Knows how to keep and to reload it, so that it can be verified again years later and elsewhere. Does
 not know whether any of it is true: that is `emrtd.verify`. An `Evidence` proves nothing.
 
-Its stored form is CBOR, versioned and bounded. A chip authentication outcome is a claim of the
-terminal that ran it (the terminal holds every key of that channel and could have made it up): it is
+Its stored form is CBOR, versioned and bounded. What version 1 can say is written in version 1, so
+that a reader of that time still reads it. A chip authentication outcome is a claim of the terminal
+that ran it (the terminal holds every key of that channel and could have made it up), and so is the
+transcript of a chip authentication mapping (whoever knows the public key can make one): both are
 worth what the signature around the stored evidence is worth. An active authentication transcript
 stands for itself.
 """
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import cbor2
 
-from emrtd.errors import ChipMalformed
+from emrtd.errors import ChipMalformed, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +34,30 @@ MAX_EVIDENCE_BYTES = 1_048_576
 MAX_NONCE_BYTES = 64
 MAX_SIGNATURE_BYTES = 1024
 MAX_PROTOCOL_CHARS = 64
-VERSION = 1
+MAX_FAILED_ACCESS = 16
+MAX_POINT_BYTES = 256
+MAX_HOLDER_CHARS = 16
+MAX_RIGHTS_BITS = 38
+VERSION = 2
+"""The newest; `Evidence.from_cbor` reads each from 1 on."""
 
-PasswordKind = Literal["CAN", "MRZ"]
+PasswordKind = Literal["CAN", "MRZ", "PIN"]
 ChipAuthOutcome = Literal["passed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAccess:
+    """One way to open the chip that was tried in vain before the one that opened it.
+
+    Attributes:
+        protocol: as in `AccessFacts`.
+        fault: what went wrong.
+        sw: the status word of the refusal, None if it was not refused by one.
+    """
+
+    protocol: str
+    fault: Fault
+    sw: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +67,34 @@ class AccessFacts:
     Attributes:
         protocol: e.g. "PACE-ECDH-GM-AES-CBC-CMAC-128" or "BAC".
         password: which kind of password opened it; never the password.
-        downgraded: whether a weaker protocol ran than the chip offered.
+        downgraded: whether a weaker protocol ran than the chip offered, in EF.CardAccess or in a
+            DG14 that is as it was hashed.
+        failed: what was tried before, in that order.
     """
 
     protocol: str
     password: PasswordKind
     downgraded: bool
+    failed: tuple[FailedAccess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CAMTranscript:
+    """What PACE with chip authentication mapping gave to check the chip by.
+
+    It proves the chip if `mapping_key` is `chip_auth_data` times the public key that is signed in
+    EF.CardSecurity under the key id `parameter_id`.
+
+    Attributes:
+        parameter_id: of the standardised domain parameters, which is also the id of the chip's key.
+        mapping_key: the chip's ephemeral public key of the mapping, an uncompressed point.
+        chip_auth_data: the decrypted chip authentication data, a scalar as long as the order of
+            the group; empty if the chip was asked and gave none, or none that could be decrypted.
+    """
+
+    parameter_id: int
+    mapping_key: bytes = field(repr=False)
+    chip_auth_data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +110,21 @@ class ChipAuthFacts:
     outcome: ChipAuthOutcome
     protocol: str
     key_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalAuthFacts:
+    """How terminal authentication ended; nothing about the chip's being genuine.
+
+    Attributes:
+        outcome: "passed" only if the chip took the terminal's signature.
+        holder: the reference of the terminal's key; empty if it was not passed.
+        rights: what the terminal's chain allows, bits as in `emrtd.cvc.Right`; 0 if not passed.
+    """
+
+    outcome: ChipAuthOutcome
+    holder: str
+    rights: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +150,8 @@ class Evidence:
         unreadable: name to status word, for each file that was asked for and refused.
         chip_auth: None if it was not attempted.
         active_auth: None if it was not attempted.
+        cam: None if the chip was not opened by chip authentication mapping.
+        terminal_auth: None if it was not attempted.
 
     Raises:
         ChipMalformed: a name, a size or a number is out of bounds.
@@ -101,6 +162,8 @@ class Evidence:
     unreadable: Mapping[str, int] = field(default_factory=dict)
     chip_auth: ChipAuthFacts | None = None
     active_auth: ActiveAuthTranscript | None = None
+    cam: CAMTranscript | None = None
+    terminal_auth: TerminalAuthFacts | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
@@ -110,12 +173,23 @@ class Evidence:
         _require(sum(map(len, self.files.values())) <= MAX_EVIDENCE_BYTES - 8192, "the files")
         _require(all(0 <= sw <= 0xFFFF for sw in self.unreadable.values()), "a status word")
         _require(len(self.access.protocol) <= MAX_PROTOCOL_CHARS, "the access protocol")
+        _require(len(self.access.failed) <= MAX_FAILED_ACCESS, "the failed access")
+        for each in self.access.failed:
+            _require(len(each.protocol) <= MAX_PROTOCOL_CHARS, "a failed protocol")
+            _require(0 <= (each.sw or 0) <= 0xFFFF, "a status word")
         if self.chip_auth is not None:
             _require(len(self.chip_auth.protocol) <= MAX_PROTOCOL_CHARS, "the chip auth protocol")
             _require((self.chip_auth.key_id or 0).bit_length() <= 64, "the key id")
         if self.active_auth is not None:
             _require(len(self.active_auth.nonce) <= MAX_NONCE_BYTES, "the nonce")
             _require(len(self.active_auth.signature) <= MAX_SIGNATURE_BYTES, "the signature")
+        if self.cam is not None:
+            _require(0 <= self.cam.parameter_id <= 0xFF, "the parameter id")
+            _require(len(self.cam.mapping_key) <= MAX_POINT_BYTES, "the mapping key")
+            _require(len(self.cam.chip_auth_data) <= MAX_POINT_BYTES, "the chip auth data")
+        if self.terminal_auth is not None:
+            _require(len(self.terminal_auth.holder) <= MAX_HOLDER_CHARS, "the terminal")
+            _require(0 <= self.terminal_auth.rights < 2**MAX_RIGHTS_BITS, "the rights")
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {len(raw)} bytes" for name, raw in sorted(self.files.items()))
@@ -123,18 +197,27 @@ class Evidence:
 
     def to_cbor(self) -> bytes:
         """Encode for keeping; the same evidence gives the same bytes."""
-        ca, aa = self.chip_auth, self.active_auth
-        return cbor2.dumps(
-            {
-                "version": VERSION,
-                "files": dict(self.files),
-                "access": [self.access.protocol, self.access.password, self.access.downgraded],
-                "unreadable": dict(self.unreadable),
-                "chip_auth": None if ca is None else [ca.outcome, ca.protocol, ca.key_id],
-                "active_auth": None if aa is None else [aa.nonce, aa.signature],
-            },
-            canonical=True,
-        )
+        ca, aa, cam = self.chip_auth, self.active_auth, self.cam
+        access: list[Any] = [self.access.protocol, self.access.password, self.access.downgraded]
+        tree: dict[str, Any] = {
+            "version": 1,
+            "files": dict(self.files),
+            "access": access,
+            "unreadable": dict(self.unreadable),
+            "chip_auth": None if ca is None else [ca.outcome, ca.protocol, ca.key_id],
+            "active_auth": None if aa is None else [aa.nonce, aa.signature],
+        }
+        ta, newer = self.terminal_auth, self.access.password not in _OLDEST_PASSWORDS
+        if self.access.failed or newer or cam is not None or ta is not None:
+            tree["version"] = 2
+            access.append(
+                [[each.protocol, each.fault.value, each.sw] for each in self.access.failed]
+            )
+            tree["cam"] = (
+                None if cam is None else [cam.parameter_id, cam.mapping_key, cam.chip_auth_data]
+            )
+            tree["terminal_auth"] = None if ta is None else [ta.outcome, ta.holder, ta.rights]
+        return cbor2.dumps(tree, canonical=True)
 
     @classmethod
     def from_cbor(cls, raw: bytes) -> Evidence:
@@ -147,7 +230,7 @@ class Evidence:
         try:
             tree = cbor2.loads(
                 raw,
-                max_depth=4,
+                max_depth=5,
                 allow_indefinite=False,
                 allow_duplicate_keys=False,
                 strict_hashable_types=True,
@@ -156,19 +239,19 @@ class Evidence:
         except cbor2.CBORDecodeError as error:
             raise ChipMalformed("Evidence", "not CBOR") from error
         top = _typed(tree, dict)
-        _require(set(top) == _KEYS and type(top["version"]) is int, "the outer map")
-        _require(top["version"] == VERSION, "the version")
-        protocol, password, downgraded = _list(top["access"], 3)
+        version = top.get("version")
+        _require(type(version) is int and version in _KEYS, "the version")
+        _require(set(top) == _KEYS[version], "the outer map")
         evidence = cls(
             files={_typed(k, str): _typed(v, bytes) for k, v in _typed(top["files"], dict).items()},
-            access=AccessFacts(
-                _typed(protocol, str), _one_of(password, PasswordKind), _typed(downgraded, bool)
-            ),
+            access=_access(top["access"], version),
             unreadable={
                 _typed(k, str): _typed(v, int) for k, v in _typed(top["unreadable"], dict).items()
             },
             chip_auth=_chip_auth(top["chip_auth"]),
             active_auth=_active_auth(top["active_auth"]),
+            cam=_cam(top.get("cam")),
+            terminal_auth=_terminal_auth(top.get("terminal_auth")),
         )
         _require(evidence.to_cbor() == raw, "the encoding")
         return evidence
@@ -186,7 +269,47 @@ class _AllTags(dict[int, Any]):
 
 
 _NO_TAGS = _AllTags()
-_KEYS = {"version", "files", "access", "unreadable", "chip_auth", "active_auth"}
+_OLDEST_PASSWORDS = {"CAN", "MRZ"}
+_OLDEST_KEYS = {"version", "files", "access", "unreadable", "chip_auth", "active_auth"}
+_KEYS = {1: _OLDEST_KEYS, 2: _OLDEST_KEYS | {"cam", "terminal_auth"}}
+
+
+def _access(tree: Any, version: int) -> AccessFacts:
+    protocol, password, downgraded, *rest = _list(tree, 3 if version == 1 else 4)
+    failed = _typed(rest[0], list) if rest else []
+    return AccessFacts(
+        _typed(protocol, str),
+        _one_of(password, get_args(PasswordKind)),
+        _typed(downgraded, bool),
+        tuple(_failed(each) for each in failed),
+    )
+
+
+def _failed(tree: Any) -> FailedAccess:
+    protocol, fault, sw = _list(tree, 3)
+    return FailedAccess(
+        _typed(protocol, str),
+        Fault(_one_of(fault, tuple(Fault))),
+        None if sw is None else _typed(sw, int),
+    )
+
+
+def _cam(tree: Any) -> CAMTranscript | None:
+    if tree is None:
+        return None
+    parameter_id, mapping_key, chip_auth_data = _list(tree, 3)
+    return CAMTranscript(
+        _typed(parameter_id, int), _typed(mapping_key, bytes), _typed(chip_auth_data, bytes)
+    )
+
+
+def _terminal_auth(tree: Any) -> TerminalAuthFacts | None:
+    if tree is None:
+        return None
+    outcome, holder, rights = _list(tree, 3)
+    return TerminalAuthFacts(
+        _one_of(outcome, get_args(ChipAuthOutcome)), _typed(holder, str), _typed(rights, int)
+    )
 
 
 def _chip_auth(tree: Any) -> ChipAuthFacts | None:
@@ -194,7 +317,7 @@ def _chip_auth(tree: Any) -> ChipAuthFacts | None:
         return None
     outcome, protocol, key_id = _list(tree, 3)
     return ChipAuthFacts(
-        _one_of(outcome, ChipAuthOutcome),
+        _one_of(outcome, get_args(ChipAuthOutcome)),
         _typed(protocol, str),
         None if key_id is None else _typed(key_id, int),
     )
@@ -223,5 +346,5 @@ def _list(value: Any, length: int) -> list[Any]:
 
 
 def _one_of(value: Any, choices: Any) -> Any:
-    _require(_typed(value, str) in get_args(choices), "a choice")
+    _require(_typed(value, str) in choices, "a choice")
     return value

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 HEAD_BYTES = 8
 """Enough for any file's tag and length, and no more than any file has."""
 
+_PAST_THE_END = frozenset({0x6282, 0x6700, 0x6B00})
+"""How chips refuse to be asked for more than a file has."""
+_OTHER_LENGTH = 0x6C
+
 MAX_LONG_LE = 65_280
 _MAX_SHORT_LE = 256
 _MAX_SHORT_OFFSET = 0x7FFF
@@ -51,6 +55,7 @@ class File:
 FILES: Mapping[str, File] = MappingProxyType(
     {
         "CardAccess": File(0x011C, 0x31),
+        "CardSecurity": File(0x011D, 0x30),
         "COM": File(0x011E, 0x60),
         "SOD": File(0x011D, 0x77),
         "DG1": File(0x0101, 0x61),
@@ -82,6 +87,8 @@ class ReadPlan:
         max_le: the longest plain response to ask for: 16 to 223 in short APDUs, which every reader
             can carry, or 257 to 65280 where reader and chip are known to speak extended length.
         max_commands: how many commands an inspection may cost.
+        head_first: ask for a file's length before the file, one command more for each: for chips
+            that answer badly when they are asked for more than a file has.
 
     Raises:
         ValueError: a number out of these ranges; 224 to 256 overflow a protected short response.
@@ -89,6 +96,7 @@ class ReadPlan:
 
     max_le: int = MAX_SHORT_DATA
     max_commands: int = 4096
+    head_first: bool = False
 
     def __post_init__(self) -> None:
         if not (16 <= self.max_le <= MAX_SHORT_DATA or 257 <= self.max_le <= MAX_LONG_LE):
@@ -119,7 +127,7 @@ def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str)
         ChipMalformed: another tag, longer than the limit, or it ends before its length.
     """
     yield from select(name, channel, step=Step(phase))
-    data = yield from read_binary(name, channel, offset=0, le=HEAD_BYTES, step=Step(phase))
+    data = yield from _begin(name, channel, plan=plan, limit=limit, step=Step(phase))
     header, length = length_from_head(data)
     total = header + length
     if total > limit:
@@ -138,6 +146,24 @@ def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str)
     return data[:total]
 
 
+def _begin(
+    name: str, channel: Channel, *, plan: ReadPlan, limit: int, step: Step
+) -> Dialogue[bytes]:
+    """Read the first chunk, which may be the whole file or less than was asked for."""
+    if not plan.head_first:
+        doing = f"READ BINARY {name}"
+        le = min(plan.max_le, limit)
+        le = min(le, MAX_SHORT_DATA) if le <= _MAX_SHORT_LE else le
+        response = yield from channel.exchange(Command(0, 0xB0, 0, 0, le=le, step=step))
+        if response.data or not _past_the_end(response.sw):
+            return _some(content(response, doing), le, doing)
+    return (yield from read_binary(name, channel, offset=0, le=HEAD_BYTES, step=step))
+
+
+def _past_the_end(sw: int) -> bool:
+    return sw in _PAST_THE_END or sw >> 8 == _OTHER_LENGTH
+
+
 def read_binary(
     name: str, channel: Channel, *, offset: int, le: int, step: Step
 ) -> Dialogue[bytes]:
@@ -150,19 +176,24 @@ def read_binary(
     doing = f"READ BINARY {name}"
     if offset <= _MAX_SHORT_OFFSET:
         command = Command(0, 0xB0, offset >> 8, offset & 0xFF, le=le, step=step)
-        data = _content((yield from channel.exchange(command)), doing)
+        data = content((yield from channel.exchange(command)), doing)
     else:
         # Beyond 15 bits the offset is data, and so is the answer: a data object with its header.
         where = encode(0x54, offset.to_bytes(3, "big"))
         command = Command(0, 0xB1, 0, 0, where, le, step)
-        data = _content((yield from channel.exchange(command)), doing)
+        data = content((yield from channel.exchange(command)), doing)
         data = parse_one(data, 0x53).value
-    if not 0 < len(data) <= le:
+    return _some(data, le, doing)
+
+
+def _some(data: bytes, most: int, doing: str) -> bytes:
+    if not 0 < len(data) <= most:
         raise ChipMalformed(doing, f"{len(data)} bytes")
     return data
 
 
-def _content(response: Response, doing: str) -> bytes:
+def content(response: Response, doing: str) -> bytes:
+    """Return what READ BINARY brought, up to the end of the file. Raises ChipRefused."""
     if not response.ok and response.sw != _END_OF_FILE:
         raise ChipRefused(response.sw, doing)
     return response.data

@@ -4,17 +4,19 @@ Knows the order and what is recorded. Judges nothing: a refused file, a failed p
 does not fit is a fact in the evidence, and `emrtd.verify` says what it means. The one thing it will
 not do is talk to a chip with a key that the security object contradicts.
 
-Spec: [9303-11] "Inspection procedure".
+Spec: [9303-11] 4.2, and appendix J "Inspection procedures".
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from emrtd import active_auth, chip_auth, files, pace
-from emrtd.apdu import Command, Step
-from emrtd.channel import PlainChannel, ask
+from emrtd import access, active_auth, chip_auth, files
+from emrtd.access import AccessPolicy
+from emrtd.apdu import Step
+from emrtd.channel import PlainChannel
 from emrtd.errors import AccessUnsupported, ChipLied, ChipRefused, Fault
 from emrtd.evidence import (
     MAX_EVIDENCE_BYTES,
@@ -26,7 +28,7 @@ from emrtd.evidence import (
 )  # fmt: skip
 from emrtd.files import ReadPlan
 from emrtd.lds import dg15, sod
-from emrtd.security_infos import PACEInfo, parse_dg14, parse_security_infos
+from emrtd.security_infos import parse_dg14, parse_security_infos
 from emrtd.signatures import digest_bytes
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
     from emrtd.keys import Password
     from emrtd.lds.sod import LDSSecurityObject
     from emrtd.secure_messaging import SecureChannel
+    from emrtd.security_infos import SecurityInfo
 
-APPLICATION = bytes.fromhex("A0000002471001")
 DATA_GROUPS = tuple(f"DG{number}" for number in (*range(1, 2), *range(3, 17), 2))
 """In the order of reading: the portrait, which is long, comes last."""
 
@@ -66,16 +68,18 @@ def inspect(
     randomness: Randomness,
     aa_nonce: bytes,
     plan: ReadPlan = ReadPlan(),  # noqa: B008 - frozen
+    policy: AccessPolicy = AccessPolicy(),  # noqa: B008 - frozen
 ) -> Dialogue[Inspection]:
     """Open a chip, ask it for every proof it announces, and read what is wanted and signed.
 
     Args:
         password: the CAN or the key fields of the MRZ.
         wanted: data groups to read, e.g. {"DG1", "DG2"}; those without a signed hash are left out.
-        randomness: for the private keys of PACE and chip authentication.
+        randomness: for the nonces and private keys of access and chip authentication.
         aa_nonce: eight bytes for active authentication; a transcript can be shown to others, so
             bind them to this inspection.
         plan: how much to ask for at once.
+        policy: in which order ways to open the chip are tried.
 
     Returns:
         The dialogue. Chip authentication that fails ends it early, with the evidence so far; so
@@ -90,7 +94,7 @@ def inspect(
         raise ValueError("wanted: not the names of data groups")
     if len(aa_nonce) != active_auth.NONCE_BYTES:
         raise ValueError("aa_nonce: another length")
-    return _Reading(plan, randomness).run(password, wanted, aa_nonce)
+    return _Reading(plan, randomness).run(password, wanted, aa_nonce, policy)
 
 
 def confirm_presence(inspection: Inspection) -> Dialogue[None]:
@@ -123,25 +127,19 @@ class _Reading:
         self._unreadable: dict[str, int] = {}
 
     def run(
-        self, password: Password, wanted: frozenset[str], aa_nonce: bytes
+        self, password: Password, wanted: frozenset[str], aa_nonce: bytes, policy: AccessPolicy
     ) -> Dialogue[Inspection]:
         """Go through the procedure."""
         plain = PlainChannel(max_commands=self._plan.max_commands)
-        offered, chosen = yield from self._card_access(plain)
-        channel = yield from pace.run(chosen, password, plain, randomness=self._randomness)
-        access = AccessFacts(
-            chosen.name,
-            password.KIND,
-            any(_strength(each) > _strength(chosen) for each in offered),
-        )
-        select = Command(0, 0xA4, 0x04, 0x0C, APPLICATION, step=Step("access"))
-        yield from ask(channel, select, doing="SELECT eMRTD application")
+        opened = yield from self._open(password, plain, policy)
+        channel = opened.channel
         yield from self._try("COM", channel)
         yield from self._read("SOD", channel)
         signed = sod.parse(self._files["SOD"]).security_object
 
         chip_facts = transcript = None
         sound = yield from self._key_groups(signed, channel)
+        facts = self._against_signed_offers(opened) if sound else opened.facts
         if sound and (announced := self._announced()) is not None:
             chip_facts, channel = yield from self._authenticate_chip(announced, channel)
             sound = chip_facts.outcome == "passed"
@@ -153,24 +151,47 @@ class _Reading:
             left = (wanted & signed.hashes.keys()) - set(_KEY_GROUPS)
             for name in filter(left.__contains__, DATA_GROUPS):
                 yield from self._try(name, channel)
-        evidence = Evidence(self._files, access, self._unreadable, chip_facts, transcript)
+        evidence = Evidence(
+            self._files, facts, self._unreadable, chip_facts, transcript, opened.cam
+        )
         return Inspection(evidence, channel)
 
-    def _card_access(self, plain: PlainChannel) -> Dialogue[tuple[list[PACEInfo], PACEInfo]]:
-        """Return PACE as the chip offers it, and the strongest way that can be gone."""
-        # Some chips know no master file (6D00) and give EF.CardAccess all the same.
-        master_file = Command(0, 0xA4, 0x00, 0x0C, b"\x3f\x00", step=Step("access"))
-        yield from plain.exchange(master_file)
+    def _open(
+        self, password: Password, plain: PlainChannel, policy: AccessPolicy
+    ) -> Dialogue[access.Opened]:
+        """Open the chip and select its application."""
+        yield from access.select_master_file(plain)
+        infos = yield from self._card_access(plain)
         try:
-            yield from self._read("CardAccess", plain, phase="access")
-        except ChipRefused as error:
-            raise AccessUnsupported("read EF.CardAccess", f"status {error.sw:04X}") from error
-        infos = parse_security_infos(self._files["CardAccess"])
-        offered = [each for each in infos if isinstance(each, PACEInfo)]
-        usable = [each for each in offered if pace.supported(each)]
-        if not usable:
-            raise AccessUnsupported("choose PACE", ", ".join(each.name for each in offered[:8]))
-        return offered, max(usable, key=_strength)
+            opened = yield from access.open_chip(
+                password, infos, plain, policy=policy, randomness=self._randomness
+            )
+        except AccessUnsupported as error:
+            if infos is not None:
+                raise
+            status = self._unreadable["CardAccess"]
+            raise AccessUnsupported("read EF.CardAccess", f"status {status:04X}") from error
+        if opened.facts.protocol != access.BAC:
+            if opened.cam is not None:
+                yield from self._try("CardSecurity", opened.channel, phase="access")
+            yield from access.select_application(opened.channel)
+        return opened
+
+    def _card_access(self, plain: PlainChannel) -> Dialogue[tuple[SecurityInfo, ...] | None]:
+        """Return what the chip offers before it is open, None if it gives no such file."""
+        yield from self._try("CardAccess", plain, phase="access")
+        if "CardAccess" not in self._files:
+            return None
+        return parse_security_infos(self._files["CardAccess"])
+
+    def _against_signed_offers(self, opened: access.Opened) -> AccessFacts:
+        """Return how the chip was opened, now that a DG14 as it was hashed may say it could more.
+
+        Whoever stands between may hide EF.CardAccess, and with it all but the weakest way.
+        """
+        if "DG14" in self._files and access.outranked(opened.rank, parse_dg14(self._files["DG14"])):
+            return dataclasses.replace(opened.facts, downgraded=True)
+        return opened.facts
 
     def _key_groups(self, signed: LDSSecurityObject, channel: Channel) -> Dialogue[bool]:
         """Read DG14 and DG15 if they are signed; return whether what was read is as signed."""
@@ -198,10 +219,10 @@ class _Reading:
             return ChipAuthFacts("failed", protocol, key_id), channel
         return ChipAuthFacts("passed", protocol, key_id), channel
 
-    def _try(self, name: str, channel: Channel) -> Dialogue[None]:
+    def _try(self, name: str, channel: Channel, *, phase: str | None = None) -> Dialogue[None]:
         """Read a file; that the chip refuses it is a fact to keep."""
         try:
-            yield from self._read(name, channel)
+            yield from self._read(name, channel, phase=phase)
         except ChipRefused as error:
             self._unreadable[name] = error.sw
 
@@ -211,7 +232,3 @@ class _Reading:
         self._files[name] = yield from files.read(
             name, channel, plan=self._plan, limit=limit, phase=phase or name.lower()
         )
-
-
-def _strength(info: PACEInfo) -> int:
-    return info.aes_key_bytes or 0

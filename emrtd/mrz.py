@@ -1,9 +1,9 @@
-"""The machine-readable zone: three lines of 30 (TD1) or two of 44 (TD3), and its check digits.
+"""The machine-readable zone: three lines of 30 (TD1), two of 36 (TD2) or of 44 (TD3).
 
 Knows the fields, every check digit, and what a Vietnamese card puts into the optional data. Does
 not know today's date: two-digit years become dates only beside a reference that the caller brings.
 
-Spec: [9303-3], [9303-4], [9303-5].
+Spec: [9303-3], [9303-4], [9303-5], [9303-6].
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from emrtd.errors import ChipMalformed
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 TD1_CHARS = 90
+TD2_CHARS = 72
 TD3_CHARS = 88
 NUMBER_CHARS = 9
 MAX_LONG_NUMBER_CHARS = 22
@@ -101,15 +106,15 @@ def parse(text: str) -> MRZ:
     """Parse a zone.
 
     Args:
-        text: its lines joined, 90 characters (TD1) or 88 (TD3); line ends are ignored.
+        text: its lines joined, 90 characters (TD1), 72 (TD2) or 88 (TD3); line ends are ignored.
 
     Raises:
         ChipMalformed: another length or character, or a check digit is wrong.
     """
     zone = text.replace("\r", "").replace("\n", "") if len(text) <= TD1_CHARS + 6 else text
-    if len(zone) not in {TD1_CHARS, TD3_CHARS} or not _ZONE.fullmatch(zone):
-        raise ChipMalformed("MRZ", "neither TD1 nor TD3")
-    return _td1(zone) if len(zone) == TD1_CHARS else _td3(zone)
+    if len(zone) not in _FORMATS or not _ZONE.fullmatch(zone):
+        raise ChipMalformed("MRZ", "neither TD1, TD2 nor TD3")
+    return _FORMATS[len(zone)](zone)
 
 
 def check_digit(text: str) -> str:
@@ -163,6 +168,26 @@ def _td1(zone: str) -> MRZ:
     )
 
 
+def _td2(zone: str) -> MRZ:
+    first, second = zone[:36], zone[36:]
+    number, optional = _long_number(second[:9], second[9], second[28:35])
+    _check(second[13:19], second[19], "date of birth")
+    _check(second[21:27], second[27], "date of expiry")
+    _check(second[:10] + second[13:20] + second[21:35], second[35], "zone")
+    return _zone(
+        document_type=first[:2],
+        issuer=_field(first[2:5]),
+        number=number,
+        birth=second[13:19],
+        sex=second[20],
+        expiry=second[21:27],
+        nationality=second[10:13],
+        optional=_field(optional),
+        names=first[5:],
+        personal_number=None,
+    )
+
+
 def _td3(zone: str) -> MRZ:
     first, second = zone[:44], zone[44:]
     _check(second[:9], second[9], "document number")
@@ -183,6 +208,10 @@ def _td3(zone: str) -> MRZ:
         names=first[5:],
         personal_number=None,
     )
+
+
+_FORMATS: Mapping[int, Callable[[str], MRZ]] = {TD1_CHARS: _td1, TD2_CHARS: _td2, TD3_CHARS: _td3}
+"""By the length of the joined lines."""
 
 
 def _zone(
@@ -218,7 +247,7 @@ def _zone(
 
 
 def _long_number(number: str, digit: str, optional: str) -> tuple[str, str]:
-    """Return the whole number and what is left of TD1's first optional data.
+    """Return the whole number and what is left of the optional data beside it.
 
     A filler in the place of the check digit says that the number goes on in the optional data up to
     the first filler, its check digit last.

@@ -1,13 +1,14 @@
 """Passive authentication: is this the data that a state signed?
 
-The only place that makes a `VerifiedGroups` or a `ConsistentGroups`. It knows EF.SOD, the hashes of
-the files that were read, and a trust store. It does not know whether the chip is the one that the
-state issued: data can be copied, and `emrtd.authenticity` asks the chip.
+The only place that makes a `VerifiedGroups` or a `ConsistentGroups`, and their like of
+EF.CardSecurity, which carries its own signature. It knows EF.SOD, the hashes of the files that were
+read, and a trust store. It does not know whether the chip is the one that the state issued: data
+can be copied, and `emrtd.authenticity` asks the chip.
 
 What must hold, in the order in which a failure decides:
 
 1. one signature, over signed attributes, by the one embedded certificate that it names, whose key
-   may sign data; nothing rests on SHA-1 unless the trust store allows it (SIGNATURE_INVALID);
+   may sign data; nothing rests on SHA-1 unless the trust policy allows it (SIGNATURE_INVALID);
 2. every file that was read and is hashed has that hash (DATA_HASH_MISMATCH);
 3. DG1, and DG14 and DG15 where they are hashed, were read: a hash is a promise
    (ADVERTISED_FILE_MISSING). Other groups need not be read, and EF.COM is never believed;
@@ -15,7 +16,8 @@ What must hold, in the order in which a failure decides:
    names a trusted key which did not sign it is a forgery (SIGNATURE_INVALID);
 5. it and its issuer's certificate are valid at the instant of inspection (SIGNER_EXPIRED). This is
    the shell model: a state gives a document signer a validity that outlasts its documents, so an
-   expired one stands behind no document that is in force;
+   expired one stands behind no document that is in force. Where the clock may be what is wrong,
+   the fault is `ClockUnsure`, which accuses nobody;
 6. no revocation list names it (SIGNER_REVOKED).
 
 Spec: [9303-11] passive authentication; [9303-12] validity periods and chains; [5652].
@@ -28,17 +30,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from emrtd.errors import ChipLied, ChipMalformed, Fault
+from emrtd.lds import card_security
 from emrtd.lds import sod as sods
-from emrtd.signatures import check_signature, digest_bytes, is_weak
+from emrtd.signatures import digest_bytes
+from emrtd.validity import ClockQuality, Validity, judge, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
+    from emrtd._cms import SignedData
     from emrtd.certificate import Certificate
     from emrtd.evidence import Evidence
-    from emrtd.lds.sod import SOD, LDSSecurityObject
-    from emrtd.trust import Anchor, TrustStore
+    from emrtd.lds.card_security import CardSecurity
+    from emrtd.lds.sod import LDSSecurityObject
+    from emrtd.trust import Anchor, TrustPolicy, TrustStore
 
 REQUIRED = ("DG1", "DG14", "DG15")
 """What must have been read where it is hashed."""
@@ -48,11 +56,19 @@ _SEAL = object()
 """Only who holds it can make groups; it never leaves this module."""
 
 
-class Unasked(ChipLied):
-    """Something that is announced was never asked for: nothing is proved, nothing disproved.
+class Unproved(ChipLied):
+    """Nothing is proved and nothing is disproved: it accuses nobody."""
+
+
+class Unasked(Unproved):
+    """Something that is announced was never asked for.
 
     A reader stops where a chip fails, so that behind another fault this one says nothing new.
     """
+
+
+class ClockUnsure(Unproved):
+    """SIGNER_EXPIRED, by a clock that nobody vouches for: set it, or find the time elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +114,40 @@ class ConsistentGroups(_Groups):
 
 
 @dataclass(frozen=True, slots=True)
+class _SignedCardSecurity:
+    """EF.CardSecurity as it was signed."""
+
+    file: CardSecurity
+    seal: InitVar[object] = None
+
+    def __post_init__(self, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError(f"only passive authentication makes a {type(self).__name__}")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a proof is made where it is needed: keep the evidence")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCardSecurity(_SignedCardSecurity):
+    """The file as a trusted issuer signed it. Only `card_security_auth` makes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistentCardSecurity(_SignedCardSecurity):
+    """The file as somebody signed it, whom nobody trusts. Only `card_security_auth` makes one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """All that passive authentication found, for a verdict that lists every reason.
 
     Attributes:
         result: the groups, or the fault that decides.
         faults: everything that failed, the deciding one first.
-        issuer_unknown: whether the signature holds and nobody that is trusted issued its signer.
+        issuer_unknown: whether the signature holds, by a signer that is not over, and nobody that
+            is trusted issued it.
+        validity: of the signer and its issuer; None if there is no sound signature to look behind.
         advertised: the data groups that EF.SOD hashes.
         intact: the files that have the hash in EF.SOD, whether or not its signature holds.
     """
@@ -112,12 +155,17 @@ class Examination:
     result: VerifiedGroups | ConsistentGroups | ChipLied
     faults: tuple[ChipLied, ...]
     issuer_unknown: bool
+    validity: Validity | None
     advertised: frozenset[str]
     intact: Mapping[str, bytes] = field(repr=False)
 
 
 def passive_auth(
-    evidence: Evidence, trust: TrustStore, *, at: datetime
+    evidence: Evidence,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    clock: ClockQuality = ClockQuality.TRUSTED,
 ) -> VerifiedGroups | ConsistentGroups:
     """Return the files that a state signed.
 
@@ -125,23 +173,68 @@ def passive_auth(
         evidence: what was read.
         trust: who is trusted.
         at: the instant of inspection, aware.
+        clock: what is known of that instant.
 
     Returns:
         VerifiedGroups, or ConsistentGroups if everything holds but nobody knows the issuer.
 
     Raises:
         ChipLied: SIGNATURE_INVALID, DATA_HASH_MISMATCH, ADVERTISED_FILE_MISSING, SIGNER_EXPIRED
-            or SIGNER_REVOKED: the first of this module's list that fails.
+            or SIGNER_REVOKED: the first of this module's list that fails. ClockUnsure if it is
+            SIGNER_EXPIRED by a clock that may be wrong.
         ChipMalformed: EF.SOD is missing or none.
         ValueError: `at` is naive.
     """
-    result = examine(evidence, trust, at=at).result
+    result = examine(evidence, trust, at=at, clock=clock).result
     if isinstance(result, ChipLied):
         raise result
     return result
 
 
-def examine(evidence: Evidence, trust: TrustStore, *, at: datetime) -> Examination:
+def card_security_auth(
+    evidence: Evidence,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    clock: ClockQuality = ClockQuality.TRUSTED,
+) -> VerifiedCardSecurity | ConsistentCardSecurity:
+    """Return EF.CardSecurity as a state signed it, by the rules for EF.SOD.
+
+    Args:
+        evidence: what was read.
+        trust: who is trusted.
+        at: the instant of inspection, aware.
+        clock: what is known of that instant.
+
+    Returns:
+        VerifiedCardSecurity, or ConsistentCardSecurity if all holds but nobody knows the issuer.
+
+    Raises:
+        ChipLied: SIGNATURE_INVALID, SIGNER_EXPIRED or SIGNER_REVOKED; ClockUnsure as above.
+        ChipMalformed: EF.CardSecurity is missing or none.
+        ValueError: `at` is naive.
+    """
+    if at.tzinfo is None:
+        raise ValueError("the instant of inspection must be aware")
+    if "CardSecurity" not in evidence.files:
+        raise ChipMalformed(_DOING, "EF.CardSecurity was not read")
+    found = card_security.parse(evidence.files["CardSecurity"])
+    signer = _signer(found.signed, trust.policy)
+    issuer = _issuer(signer, trust, at=at)
+    validity = _validity(signer, issuer, at=at, clock=clock)
+    for fault in _time_and_revocation(signer, issuer, trust, validity):
+        raise fault
+    kind = ConsistentCardSecurity if issuer is None else VerifiedCardSecurity
+    return kind(found, seal=_SEAL)
+
+
+def examine(
+    evidence: Evidence,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    clock: ClockQuality = ClockQuality.TRUSTED,
+) -> Examination:
     """Return everything that passive authentication finds, what failed included.
 
     Raises:
@@ -155,23 +248,27 @@ def examine(evidence: Evidence, trust: TrustStore, *, at: datetime) -> Examinati
     sod = sods.parse(evidence.files["SOD"])
     intact = dict(_intact(evidence, sod.security_object))
     faults: list[ChipLied] = []
-    signer = issuer = None
+    signer = issuer = validity = None
     issuer_unknown = False
     try:
-        signer = _signer(sod, allow_sha1=trust.allow_sha1)
+        signer = _signer(sod, trust.policy, sod.security_object.digest)
     except ChipLied as fault:
         faults.append(fault)
     faults += _data_faults(evidence, sod.security_object, intact)
     if signer is not None:
         try:
             issuer = _issuer(signer, trust, at=at)
-            issuer_unknown = issuer is None
         except ChipLied as fault:
             faults.append(fault)
+        else:
+            validity = _validity(signer, issuer, at=at, clock=clock)
+            issuer_unknown = issuer is None and validity is not Validity.OVER
+            faults += _time_and_revocation(signer, issuer, trust, validity)
     return Examination(
         result=faults[0] if faults or signer is None else _seal(intact, signer, issuer),
         faults=tuple(faults),
         issuer_unknown=issuer_unknown,
+        validity=validity,
         advertised=frozenset(sod.security_object.hashes),
         intact=MappingProxyType(intact),
     )
@@ -208,29 +305,44 @@ def _data_faults(
             yield kind(Fault.ADVERTISED_FILE_MISSING, _DOING, name)
 
 
-def _signer(sod: SOD, *, allow_sha1: bool) -> Certificate:
-    """Return the certificate whose key signed the security object."""
-    signers = sod.signers()
+def _signer(signed: SignedData, policy: TrustPolicy, *digests: HashAlgorithm) -> Certificate:
+    """Return the certificate whose key signed that; by these digests the content goes on."""
+    signers = signed.signers()
     if len(signers) != 1 or not signers[0].may_sign_data or signers[0].unknown_critical:
         raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "no certificate that may sign data")
-    weak = sod.scheme.weak or is_weak(sod.digest) or is_weak(sod.security_object.digest)
-    if weak and not allow_sha1:
+    if policy.too_weak(signed.scheme.digest, signed.digest, *digests):
         raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "rests on SHA-1")
-    if digest_bytes(sod.digest, sod.content) != sod.message_digest:
-        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "the message digest")
-    check_signature(
-        signers[0].key(), sod.scheme, sod.signature, sod.signed_attributes, doing=_DOING
-    )
+    signed.check_signed_by(policy.key_of(signers[0]), doing=_DOING)
     return signers[0]
 
 
 def _issuer(signer: Certificate, trust: TrustStore, *, at: datetime) -> Anchor | None:
-    """Return the trusted issuer, None if it is unknown; the signer's own time is checked anyway."""
+    """Return the trusted issuer, None if it is unknown."""
     issuer = trust.issuer_of(signer, at=at)
-    if issuer is not None and signer.scheme().weak and not trust.allow_sha1:
+    if issuer is not None and trust.policy.too_weak(signer.scheme().digest):
         raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "its certificate rests on SHA-1")
-    if not signer.valid_at(at) or not (issuer is None or issuer.certificate.valid_at(at)):
-        raise ChipLied(Fault.SIGNER_EXPIRED, _DOING)
-    if issuer is not None:
-        trust.check_not_revoked(signer)
     return issuer
+
+
+def _validity(
+    signer: Certificate, issuer: Anchor | None, *, at: datetime, clock: ClockQuality
+) -> Validity:
+    """Judge the chain; of a signer whose issuer is unknown, its own time."""
+    chain = [signer] if issuer is None else [signer, issuer.certificate]
+    return worst(*(judge(each.not_before, each.not_after, at=at, clock=clock) for each in chain))
+
+
+def _time_and_revocation(
+    signer: Certificate, issuer: Anchor | None, trust: TrustStore, validity: Validity
+) -> Iterator[ChipLied]:
+    """Yield what fails; who is over is not looked up, but who may be over is."""
+    if validity is Validity.OVER:
+        yield ChipLied(Fault.SIGNER_EXPIRED, _DOING)
+        return
+    if issuer is not None:
+        try:
+            trust.check_not_revoked(signer)
+        except ChipLied as fault:
+            yield fault
+    if validity is Validity.UNSURE:
+        yield ClockUnsure(Fault.SIGNER_EXPIRED, _DOING, "or the clock is wrong")

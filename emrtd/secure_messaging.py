@@ -1,12 +1,12 @@
-"""Secure messaging with AES: protect commands, verify and open responses.
+"""Secure messaging with AES and 3DES: protect commands, verify and open responses.
 
 Knows ISO 7816-4 data objects and the send sequence counter. Does not know how keys were agreed
-(pace, chip_auth) nor how bytes reach the chip (channel). A channel lives only while every answer
-verifies: its keys leave it with each command and come back with a good response. Whatever else
-happens in between - a wrong MAC, a chip that left, a dialogue that nobody finishes - leaves a
+(bac, pace, chip_auth) nor how bytes reach the chip (channel). A channel lives only while every
+answer verifies: its keys leave it with each command and come back with a good response. Whatever
+else happens in between - a wrong MAC, a chip that left, a dialogue that nobody finishes - leaves a
 channel without keys, which refuses.
 
-Spec: [9303-11] "Secure Messaging"; [7816-4].
+Spec: [9303-11] 9.8; [7816-4].
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from emrtd import _crypto
+from emrtd._crypto import MAC_BYTES, Cipher, encrypt_block
 from emrtd.apdu import MAX_SHORT_LC, Command, Response
 from emrtd.errors import ChannelBroken, ChipMalformed
 from emrtd.tlv import encode, parse
@@ -32,9 +32,8 @@ _SECURED = 0x0C
 _CRYPTOGRAM, _CRYPTOGRAM_ODD = 0x87, 0x85
 _EXPECTED_LENGTH, _STATUS, _CHECKSUM = 0x97, 0x99, 0x8E
 _PADDED = b"\x01"
-_CHECKSUM_HEAD = bytes((_CHECKSUM, _crypto.MAC_BYTES))
-_CHECKSUM_BYTES = 2 + _crypto.MAC_BYTES
-_COUNTER_BYTES = 16
+_CHECKSUM_HEAD = bytes((_CHECKSUM, MAC_BYTES))
+_CHECKSUM_BYTES = 2 + MAC_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +43,52 @@ class _Session:
     keys: SessionKeys
     counter: int = field(default=0, repr=False)
 
+    @property
+    def cipher(self) -> Cipher:
+        return self.keys.cipher
+
     def next(self) -> _Session:
-        return _Session(self.keys, self.counter + 1)
+        # After basic access control the counter begins anywhere, even where it must turn over.
+        return _Session(self.keys, (self.counter + 1) % (1 << 8 * self.cipher.block_bytes))
 
     @property
     def counter_bytes(self) -> bytes:
-        return self.counter.to_bytes(_COUNTER_BYTES, "big")
+        return self.counter.to_bytes(self.cipher.block_bytes, "big")
 
     @property
     def iv(self) -> bytes:
-        return _crypto.encrypt_block(self.keys.encryption, self.counter_bytes)
+        if self.cipher is Cipher.TRIPLE_DES:
+            return self.cipher.zero_iv
+        return encrypt_block(self.keys.encryption, self.counter_bytes)
 
     def mac(self, *parts: bytes) -> bytes:
         """Return the checksum over the counter and each part, padded by itself."""
-        padded = b"".join(_crypto.pad(part) for part in parts if part)
-        return _crypto.mac(self.keys.mac, self.counter_bytes + padded)
+        padded = b"".join(self.cipher.pad(part) for part in parts if part)
+        return self.cipher.mac(self.keys.mac, self.counter_bytes + padded)
+
+    def encrypt(self, data: bytes) -> bytes:
+        return self.cipher.encrypt(self.keys.encryption, self.iv, self.cipher.pad(data))
+
+    def decrypt(self, secret: bytes) -> bytes:
+        """Decrypt and take the padding off. Raises ValueError."""
+        padded = self.cipher.decrypt(self.keys.encryption, self.iv, secret)
+        return self.cipher.unpad(padded)
 
 
 class SecureChannel:
     """A channel whose every command and response is encrypted and authenticated."""
 
-    def __init__(self, keys: SessionKeys, below: Channel) -> None:
-        """Begin with the counter at zero.
+    def __init__(self, keys: SessionKeys, below: Channel, *, counter: int = 0) -> None:
+        """Begin.
 
         Args:
             keys: agreed with the chip.
             below: carries the protected commands.
+            counter: the send sequence counter before the first command; not zero only after basic
+                access control.
         """
         self.below = below
-        self._session: _Session | None = _Session(keys)
+        self._session: _Session | None = _Session(keys, counter)
 
     @property
     def alive(self) -> bool:
@@ -100,8 +116,7 @@ def _protect(session: _Session, command: Command) -> Command:
     cla = command.cla | _SECURED
     body = b""
     if command.data:
-        padded = _crypto.pad(command.data)
-        secret = _crypto.encrypt(session.keys.encryption, session.iv, padded)
+        secret = session.encrypt(command.data)
         odd = command.ins & 1
         body += encode(_CRYPTOGRAM_ODD, secret) if odd else encode(_CRYPTOGRAM, _PADDED + secret)
     if command.le is not None:
@@ -147,8 +162,7 @@ def _open(session: _Session, response: Response, *, odd: bool) -> Response:
             _break("an unknown padding")
         secret = secret[1:]
     try:
-        padded = _crypto.decrypt(session.keys.encryption, session.iv, secret)
-        return Response(_crypto.unpad(padded), response.sw)
+        return Response(session.decrypt(secret), response.sw)
     except ValueError:
         _break("the padding is wrong")
 

@@ -4,7 +4,7 @@ Knows the structures of EF.CardAccess and DG14, and the object identifiers of th
 not know whether what is announced is signed, nor runs anything. What it does not know it keeps by
 its object identifier: a chip may announce more than this library speaks.
 
-Spec: [9303-11] "SecurityInfos"; [TR-03110-3].
+Spec: [9303-11] 9.2; [TR-03110-3].
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from emrtd._crypto import Cipher
 from emrtd._der import OID, SET, integer, oid, sequence
 from emrtd.errors import ChipMalformed
 from emrtd.tlv import TLV, parse, parse_one
@@ -22,12 +23,16 @@ MAX_KEY_ID_BITS = 64
 DG14_TAG = 0x6E
 
 _BSI = "0.4.0.127.0.7.2.2."
-_AES_KEY_BYTES = {2: 16, 3: 24, 4: 32}
+_CIPHERS = {
+    1: (Cipher.TRIPLE_DES, 16), 2: (Cipher.AES, 16), 3: (Cipher.AES, 24), 4: (Cipher.AES, 32),
+}  # fmt: skip
 _PACE_MAPPINGS = {1: "DH-GM", 2: "ECDH-GM", 3: "DH-IM", 4: "ECDH-IM", 6: "ECDH-CAM"}
 _AGREEMENTS = {1: "DH", 2: "ECDH"}
+_NO_CIPHER = (None, None)
 
 ID_PACE = _BSI + "4."
 ID_CHIP_AUTH = _BSI + "3."
+_PARAMETER_SETS = {f"{ID_PACE}{arc}": mapping for arc, mapping in _PACE_MAPPINGS.items()}
 ID_ACTIVE_AUTH = "2.23.136.1.1.5"
 _PUBLIC_KEYS = {_BSI + "1.1": "DH", _BSI + "1.2": "ECDH"}
 
@@ -39,7 +44,8 @@ class PACEInfo:
     Attributes:
         protocol: dotted object identifier.
         version: 1 or 2.
-        parameter_id: of the standardised domain parameters; None if they are the chip's own.
+        parameter_id: of the domain parameters, standardised up to 31 and the chip's own from 32
+            on; None if the chip has one set, and that its own.
     """
 
     protocol: str
@@ -53,6 +59,16 @@ class PACEInfo:
         return _name("PACE", _PACE_MAPPINGS.get(mapping), cipher, self.protocol)
 
     @property
+    def cipher(self) -> Cipher | None:
+        """The cipher of the channel, None if unknown."""
+        return _CIPHERS.get(_arcs(self.protocol, ID_PACE)[1], _NO_CIPHER)[0]
+
+    @property
+    def key_bytes(self) -> int | None:
+        """How long the channel's keys are, None if the cipher is unknown."""
+        return _CIPHERS.get(_arcs(self.protocol, ID_PACE)[1], _NO_CIPHER)[1]
+
+    @property
     def mapping(self) -> str | None:
         """E.g. "ECDH-GM", None if unknown."""
         return _PACE_MAPPINGS.get(_arcs(self.protocol, ID_PACE)[0])
@@ -60,7 +76,27 @@ class PACEInfo:
     @property
     def aes_key_bytes(self) -> int | None:
         """16, 24 or 32; None if the cipher is not AES."""
-        return _AES_KEY_BYTES.get(_arcs(self.protocol, ID_PACE)[1])
+        return self.key_bytes if self.cipher is Cipher.AES else None
+
+
+@dataclass(frozen=True, slots=True)
+class PACEDomainParameterInfo:
+    """Domain parameters that a chip brings for PACE.
+
+    Attributes:
+        protocol: dotted object identifier of the agreement and mapping.
+        parameters: AlgorithmIdentifier, DER.
+        parameter_id: None if it is the chip's only set.
+    """
+
+    protocol: str
+    parameters: bytes = field(repr=False)
+    parameter_id: int | None
+
+    @property
+    def mapping(self) -> str:
+        """E.g. "ECDH-GM"."""
+        return _PARAMETER_SETS[self.protocol]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +120,16 @@ class ChipAuthenticationInfo:
         return _name("CA", _AGREEMENTS.get(agreement), cipher, self.protocol)
 
     @property
+    def cipher(self) -> Cipher | None:
+        """The cipher of the channel, None if unknown."""
+        return _CIPHERS.get(_arcs(self.protocol, ID_CHIP_AUTH)[1], _NO_CIPHER)[0]
+
+    @property
+    def key_bytes(self) -> int | None:
+        """How long the channel's keys are, None if the cipher is unknown."""
+        return _CIPHERS.get(_arcs(self.protocol, ID_CHIP_AUTH)[1], _NO_CIPHER)[1]
+
+    @property
     def agreement(self) -> str | None:
         """Either "DH" or "ECDH", None if unknown."""
         return _AGREEMENTS.get(_arcs(self.protocol, ID_CHIP_AUTH)[0])
@@ -91,7 +137,7 @@ class ChipAuthenticationInfo:
     @property
     def aes_key_bytes(self) -> int | None:
         """16, 24 or 32; None if the cipher is not AES."""
-        return _AES_KEY_BYTES.get(_arcs(self.protocol, ID_CHIP_AUTH)[1])
+        return self.key_bytes if self.cipher is Cipher.AES else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +186,7 @@ class UnknownInfo:
 
 SecurityInfo: TypeAlias = (
     PACEInfo
+    | PACEDomainParameterInfo
     | ChipAuthenticationInfo
     | ChipAuthenticationPublicKeyInfo
     | ActiveAuthenticationInfo
@@ -174,6 +221,8 @@ def _info(member: TLV) -> SecurityInfo:
     optional = rest[0] if rest else None
     if _arcs(protocol, ID_PACE) != (0, 0):
         return PACEInfo(protocol, integer(required), _small(optional))
+    if protocol in _PARAMETER_SETS:
+        return PACEDomainParameterInfo(protocol, _algorithm(required), _small(optional))
     if _arcs(protocol, ID_CHIP_AUTH) != (0, 0):
         return ChipAuthenticationInfo(protocol, integer(required), _small(optional))
     if protocol in _PUBLIC_KEYS:
@@ -198,6 +247,11 @@ def _sequence(item: TLV) -> bytes:
     return item.to_bytes()
 
 
+def _algorithm(item: TLV) -> bytes:
+    sequence(item, 1, 2)
+    return item.to_bytes()
+
+
 def _arcs(protocol: str, prefix: str) -> tuple[int, int]:
     """Return the last two arcs: agreement or mapping, and cipher; (0, 0) of anything else."""
     tail = protocol.removeprefix(prefix).split(".") if protocol.startswith(prefix) else []
@@ -205,8 +259,9 @@ def _arcs(protocol: str, prefix: str) -> tuple[int, int]:
 
 
 def _name(family: str, kind: str | None, cipher: int, protocol: str) -> str:
-    key_bytes = _AES_KEY_BYTES.get(cipher)
-    if kind is None or (key_bytes is None and cipher != 1):
+    block_cipher, key_bytes = _CIPHERS.get(cipher, _NO_CIPHER)
+    if kind is None or key_bytes is None:
         return protocol
-    cipher_name = "3DES-CBC-CBC" if key_bytes is None else f"AES-CBC-CMAC-{key_bytes * 8}"
+    triple_des = block_cipher is Cipher.TRIPLE_DES
+    cipher_name = "3DES-CBC-CBC" if triple_des else f"AES-CBC-CMAC-{key_bytes * 8}"
     return f"{family}-{kind}-{cipher_name}"

@@ -5,6 +5,8 @@ Reads no file and no clock. Every anchor is trusted because the operator brought
 signature is checked only to find a damaged one. A link certificate (one name, the next key) is an
 anchor like any other: the path is always one step, from the document signer to a key of this store.
 
+What is strong enough to be believed is a `TrustPolicy`, brought by the operator too.
+
 An issuer is looked for by name and, among those of one name, by key identifier first, then by every
 key: identifiers are missing or wrong in the field.
 
@@ -15,30 +17,89 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from asn1crypto import core, crl
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from emrtd import certificate as certificates
-from emrtd._asn1 import reading
+from emrtd import crl
+from emrtd.crl import MAX_CRL_BYTES, RevocationList
 from emrtd.errors import ChipLied, ChipMalformed, Fault
-from emrtd.signatures import Scheme, check_signature, describe_key, scheme_of
+from emrtd.signatures import (
+    MAX_RSA_BITS,
+    MIN_RSA_BITS,
+    check_signature,
+    describe_key,
+    is_weak,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
     from datetime import datetime
 
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
     from emrtd.certificate import Certificate
     from emrtd.signatures import PublicKey
 
-MAX_CRL_BYTES = 4_194_304
+__all__ = ["MAX_CRL_BYTES", "Anchor", "AnchorEntry", "RevocationEntry", "TrustPolicy", "TrustStore"]
+
+FLOOR_RSA_BITS = 1024
+"""No policy goes below."""
+FLOOR_EC_BITS = 224
+CEILING_EC_BITS = 521
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """What is strong enough to be believed, of issuers and of document signers alike.
+
+    Attributes:
+        allow_sha1: whether documents and revocation lists may rest on SHA-1.
+        min_rsa_bits: the shortest RSA modulus.
+        min_ec_bits: the shortest field of a curve.
+
+    Raises:
+        ValueError: a number below what is worth a signature at all, or that no key reaches.
+    """
+
+    allow_sha1: bool = False
+    min_rsa_bits: int = MIN_RSA_BITS
+    min_ec_bits: int = FLOOR_EC_BITS
+
+    def __post_init__(self) -> None:
+        if not FLOOR_RSA_BITS <= self.min_rsa_bits <= MAX_RSA_BITS:
+            raise ValueError("min_rsa_bits out of range")
+        if not FLOOR_EC_BITS <= self.min_ec_bits <= CEILING_EC_BITS:
+            raise ValueError("min_ec_bits out of range")
+
+    def key_of(self, certificate: Certificate) -> PublicKey:
+        """Return a certificate's key. Raises ChipMalformed if it cannot be used or is too short."""
+        key = certificate.key(min_rsa_bits=FLOOR_RSA_BITS)
+        if self.too_short(key):
+            raise ChipMalformed("SubjectPublicKeyInfo", "a key shorter than the policy allows")
+        return key
+
+    def too_short(self, key: PublicKey) -> bool:
+        """Return whether a key is shorter than this allows."""
+        least = self.min_rsa_bits if isinstance(key, rsa.RSAPublicKey) else self.min_ec_bits
+        return key.key_size < least
+
+    def too_weak(self, *digests: HashAlgorithm) -> bool:
+        """Return whether one of these digests is not believed."""
+        return not self.allow_sha1 and any(map(is_weak, digests))
 
 
 class AnchorEntry(TypedDict):
-    """One issuer, for people and machines; what could not be read is None, its name empty."""
+    """One issuer, for people and machines; what could not be read is None, its name empty.
+
+    `kind` is "root" if it names itself as its issuer, "link" if its name's previous key issued it,
+    "issued" if somebody else did. `not_after` is until when it is trusted.
+    """
 
     subject: str
     country: str | None
+    kind: Kind | None
     key: str | None
     not_after: str | None
     usable: bool
@@ -50,9 +111,13 @@ class RevocationEntry(TypedDict):
 
     issuer: str
     revoked: int
+    this_update: str
     next_update: str | None
     usable: bool
     why_not: str | None
+
+
+Kind = Literal["root", "link", "issued"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +143,12 @@ class _Brought:
         return {
             "subject": cert.subject_text if cert else "",
             "country": cert.country if cert else None,
+            "kind": _kind(cert) if cert else None,
             "key": describe_key(self.key) if self.key else None,
             "not_after": _stamp(cert.not_after) if cert else None,
             "usable": why_not is None,
             "why_not": why_not,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _RevocationList:
-    issuer: Hashable
-    issuer_text: str
-    signed: bytes
-    signature: bytes
-    scheme: Scheme
-    serials: frozenset[int]
-    next_update: str | None
-    partial: bool
 
 
 class TrustStore:
@@ -103,33 +157,39 @@ class TrustStore:
     What cannot be used is kept and listed with the reason; it is never silently gone.
 
     Attributes:
-        allow_sha1: whether a document may rest on SHA-1.
+        policy: what is strong enough to be believed.
     """
 
     def __init__(
-        self, anchors: Iterable[bytes], crls: Iterable[bytes] = (), *, allow_sha1: bool = False
+        self,
+        anchors: Iterable[bytes],
+        crls: Iterable[bytes] = (),
+        *,
+        allow_sha1: bool = False,
+        policy: TrustPolicy | None = None,
     ) -> None:
         """Load.
 
         Args:
             anchors: certificates, DER. One that cannot be used is listed, not refused.
             crls: revocation lists, DER. Each counts if any anchor of its issuer's name signed it.
-            allow_sha1: accept documents and revocation lists that rest on SHA-1.
+            allow_sha1: short for a policy that differs from the usual one in this only.
+            policy: what is strong enough; None for the usual one.
 
         Raises:
             ChipMalformed: a revocation list cannot be read; to ignore it would be to un-revoke.
+            ValueError: both a policy and `allow_sha1`.
         """
-        self.allow_sha1 = allow_sha1
-        self._brought = [_bring(raw) for raw in dict.fromkeys(anchors)]
+        if policy is not None and allow_sha1:
+            raise ValueError("allow_sha1 is a part of the policy")
+        self.policy = TrustPolicy(allow_sha1=allow_sha1) if policy is None else policy
+        self._brought = [_bring(raw, self.policy) for raw in dict.fromkeys(anchors)]
         self._anchors: defaultdict[Hashable, list[Anchor]] = defaultdict(list)
         for each in self._brought:
             if each.certificate and each.key and not each.why_not:
                 anchor = Anchor(each.certificate, each.key)
                 self._anchors[anchor.certificate.subject].append(anchor)
-        self._lists = [
-            (each, self._why_not(each))
-            for each in (_revocation_list(raw) for raw in dict.fromkeys(crls))
-        ]
+        self._lists = [(each, self._why_not(each)) for each in map(crl.parse, dict.fromkeys(crls))]
 
     def list(self, *, at: datetime | None = None) -> tuple[AnchorEntry, ...]:
         """Return every issuer that was brought, usable or not.
@@ -149,7 +209,8 @@ class TrustStore:
             {
                 "issuer": each.issuer_text,
                 "revoked": len(each.serials),
-                "next_update": each.next_update,
+                "this_update": _stamp(each.this_update),
+                "next_update": None if each.next_update is None else _stamp(each.next_update),
                 "usable": why_not is None,
                 "why_not": why_not,
             }
@@ -190,10 +251,10 @@ class TrustStore:
             ):
                 raise ChipLied(Fault.SIGNER_REVOKED, "look the document signer up")
 
-    def _why_not(self, revoking: _RevocationList) -> str | None:
-        if revoking.partial:
-            return "covers a part only"
-        if revoking.scheme.weak and not self.allow_sha1:
+    def _why_not(self, revoking: RevocationList) -> str | None:
+        if revoking.why_not is not None:
+            return revoking.why_not
+        if self.policy.too_weak(revoking.scheme.digest):
             return "rests on SHA-1"
         named = [
             each
@@ -213,21 +274,31 @@ class TrustStore:
         return "signature invalid"
 
 
-def _bring(raw: bytes) -> _Brought:
+def _bring(raw: bytes, policy: TrustPolicy) -> _Brought:
     try:
         certificate = certificates.parse(raw)
     except ChipMalformed:
         return _Brought(None, None, "not a certificate")
     try:
-        key = certificate.key()
+        key = certificate.key(min_rsa_bits=FLOOR_RSA_BITS)
     except ChipMalformed:
         return _Brought(certificate, None, "unsupported key")
+    if policy.too_short(key):
+        return _Brought(certificate, key, "key too short")
     if not certificate.may_sign_certificates:
         return _Brought(certificate, key, "not a certificate authority")
-    root = certificate.self_issued and certificate.issuer_key_id in {None, certificate.key_id}
-    if root and not _signed(certificate, key):
+    if certificate.unknown_critical:
+        return _Brought(certificate, key, "unknown critical extension")
+    if _kind(certificate) == "root" and not _signed(certificate, key):
         return _Brought(certificate, key, "its own signature is wrong")
     return _Brought(certificate, key, None)
+
+
+def _kind(certificate: Certificate) -> Kind:
+    if not certificate.self_issued:
+        return "issued"
+    own = certificate.issuer_key_id in {None, certificate.key_id}
+    return "root" if own else "link"
 
 
 def _signed(certificate: Certificate, key: PublicKey) -> bool:
@@ -236,30 +307,6 @@ def _signed(certificate: Certificate, key: PublicKey) -> bool:
     except (ChipLied, ChipMalformed):
         return False
     return True
-
-
-def _revocation_list(raw: bytes) -> _RevocationList:
-    with reading("CRL"):
-        if len(raw) > MAX_CRL_BYTES:
-            raise ValueError("too long")
-        whole = crl.CertificateList.load(raw, strict=True)
-        body = whole["tbs_cert_list"]
-        revoked, next_update = body["revoked_certificates"], body["next_update"]
-        return _RevocationList(
-            issuer=body["issuer"].hashable,
-            issuer_text=certificates.name_text(body["issuer"]),
-            signed=body.dump(),
-            signature=bytes(whole["signature"]),
-            scheme=scheme_of(whole["signature_algorithm"]),
-            serials=frozenset(int(each["user_certificate"]) for each in _items(revoked)),
-            next_update=None if isinstance(next_update, core.Void) else _stamp(next_update.native),
-            partial=any(bool(each["critical"].native) for each in _items(body["crl_extensions"])),
-        )
-
-
-def _items(sequence: core.Asn1Value) -> Iterable[core.Asn1Value]:
-    """Return the parts of an optional sequence."""
-    return () if isinstance(sequence, core.Void) else sequence
 
 
 def _stamp(instant: datetime) -> str:

@@ -12,15 +12,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from emrtd.authenticity import Check, Judgement, VerifiedHolder, judge, prove_chip
+from emrtd.authenticity import (
+    Check,
+    Judgement,
+    VerifiedHolder,
+    Weakness,
+    judge,
+    prove_chip,
+)
 from emrtd.errors import ChipLied, ChipMalformed, Fault
 from emrtd.passive_auth import (
+    ClockUnsure,
+    ConsistentCardSecurity,
     ConsistentGroups,
     Examination,
     Unasked,
+    Unproved,
+    VerifiedCardSecurity,
     VerifiedGroups,
+    card_security_auth,
     examine,
 )
+from emrtd.validity import ClockQuality
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,6 +65,8 @@ class ChipOutcome(StrEnum):
 class Checks:
     """How each check ended: passive, active and chip authentication, PACE-CAM, terminal auth.
 
+    Terminal authentication says what the chip let the terminal read, and nothing about the chip.
+
     Each is about what was read and asked: `pa` may have passed though DG1 was not reached, and `aa`
     and `ca` say what the chip proved beside its files, even where `pa` failed.
     """
@@ -74,6 +89,7 @@ class Findings:
         checks: how each check ended.
         groups: the signed files, if passive authentication held.
         holder: only of a genuine chip.
+        weaknesses: by what weak means the chip's own proofs hold.
     """
 
     outcome: ChipOutcome
@@ -81,30 +97,46 @@ class Findings:
     checks: Checks
     groups: VerifiedGroups | ConsistentGroups | None
     holder: VerifiedHolder | None
+    weaknesses: frozenset[Weakness] = frozenset()
 
 
-def verify(evidence: Evidence, trust: TrustStore, *, at: datetime) -> Findings:
+def verify(
+    evidence: Evidence,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    clock: ClockQuality = ClockQuality.TRUSTED,
+    refuse: frozenset[Weakness] = frozenset(),
+) -> Findings:
     """Return what an evidence is worth.
 
     Args:
         evidence: what was read, and what the chip did.
         trust: who is trusted.
         at: the instant that certificates are judged at, aware.
+        clock: what is known of that instant. By a clock that may be wrong, a signer that seems to
+            be over accuses nobody: it is UNREADABLE, not NOT_GENUINE.
+        refuse: weaknesses of the chip's own proofs that are not accepted.
 
     Raises:
         ValueError: `at` is naive. Nothing else, whatever the chip did.
     """
     try:
-        examination = examine(evidence, trust, at=at)
+        examination = examine(evidence, trust, at=at, clock=clock)
     except ChipMalformed as fault:
         checks = Checks(pa=Check.FAILED, aa=Check.ABSENT, ca=Check.ABSENT)
         return Findings(ChipOutcome.UNREADABLE, (fault.fault,), checks, None, None)
-    judgement = judge(evidence, examination.intact)
-    faults = _deciding_first((*examination.faults, *judgement.faults))
+    card, card_faults = _card_security(evidence, trust, at=at, clock=clock)
+    judgement = judge(evidence, examination.intact, card, refuse=refuse)
     groups = None if isinstance(examination.result, ChipLied) else examination.result
+    if isinstance(groups, VerifiedGroups) and isinstance(card, ConsistentCardSecurity):
+        # A copy of genuine files, beside a key of somebody's own.
+        card_faults = (ChipLied(Fault.ISSUER_UNKNOWN, "verify EF.CardSecurity"),)
+    faults = _deciding_first((*examination.faults, *card_faults, *judgement.faults))
     holder: VerifiedHolder | None = None
     if isinstance(groups, VerifiedGroups) and not faults:
-        proved = prove_chip(evidence, groups)
+        verified = card if isinstance(card, VerifiedCardSecurity) else None
+        proved = prove_chip(evidence, groups, verified, refuse=refuse)
         holder = proved if isinstance(proved, VerifiedHolder) else None
     reasons = [fault.fault for fault in faults]
     if examination.issuer_unknown:
@@ -112,16 +144,32 @@ def verify(evidence: Evidence, trust: TrustStore, *, at: datetime) -> Findings:
     return Findings(
         _outcome(faults, groups, holder),
         tuple(dict.fromkeys(reasons)),
-        _checks(examination, judgement),
+        _checks(evidence, examination, card_faults, judgement),
         groups,
         holder,
+        judgement.weaknesses,
     )
 
 
+def _card_security(
+    evidence: Evidence, trust: TrustStore, *, at: datetime, clock: ClockQuality
+) -> tuple[VerifiedCardSecurity | ConsistentCardSecurity | None, tuple[_Fault, ...]]:
+    """Return EF.CardSecurity if it was read and its signature holds, and what failed."""
+    if "CardSecurity" not in evidence.files:
+        return None, ()
+    try:
+        return card_security_auth(evidence, trust, at=at, clock=clock), ()
+    except (ChipLied, ChipMalformed) as fault:
+        return None, (fault,)
+
+
 def _deciding_first(faults: tuple[_Fault, ...]) -> tuple[_Fault, ...]:
-    """Return lies before what cannot be parsed; what was never asked for only if it is all."""
+    """Return lies before what cannot be known; what was never asked for only if it is all."""
     asked = [fault for fault in faults if not isinstance(fault, Unasked)]
-    return tuple(sorted(asked, key=lambda fault: isinstance(fault, ChipMalformed))) or faults
+    return (
+        tuple(sorted(asked, key=lambda fault: isinstance(fault, ChipMalformed | ClockUnsure)))
+        or faults
+    )
 
 
 def _outcome(
@@ -130,22 +178,30 @@ def _outcome(
     holder: VerifiedHolder | None,
 ) -> ChipOutcome:
     if faults:
-        unknown = isinstance(faults[0], Unasked | ChipMalformed)
+        unknown = isinstance(faults[0], Unproved | ChipMalformed)
         return ChipOutcome.UNREADABLE if unknown else ChipOutcome.NOT_GENUINE
     if isinstance(groups, ConsistentGroups):
         return ChipOutcome.ISSUER_UNKNOWN
     return ChipOutcome.MAY_BE_COPY if holder is None else ChipOutcome.GENUINE
 
 
-def _checks(examination: Examination, judgement: Judgement) -> Checks:
-    if any(not isinstance(fault, Unasked) for fault in examination.faults):
+def _checks(
+    evidence: Evidence,
+    examination: Examination,
+    card_faults: tuple[_Fault, ...],
+    judgement: Judgement,
+) -> Checks:
+    if any(not isinstance(fault, Unproved) for fault in (*examination.faults, *card_faults)):
         pa = Check.FAILED
     else:
         pa = Check.UNKNOWN_ISSUER if examination.issuer_unknown else Check.PASSED
     # A key that is announced in a file that was withheld or changed was not proved.
     lost = examination.advertised - examination.intact.keys()
+    terminal = evidence.terminal_auth
     return Checks(
         pa=pa,
         aa=Check.FAILED if "DG15" in lost else judgement.active_auth,
         ca=Check.FAILED if "DG14" in lost else judgement.chip_auth,
+        cam=judgement.pace_cam,
+        ta=Check.ABSENT if terminal is None else Check(terminal.outcome),
     )

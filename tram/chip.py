@@ -19,20 +19,22 @@ import click
 
 from emrtd.errors import ChipMalformed, EMRTDError
 from emrtd.sim import FAULTS, CardImage, Chip, Holder, UnknownFaultError, expiry, personalise
-from emrtd.sim.personalise import DEFAULT_AUTH
+from emrtd.sim.personalise import DEFAULT_AUTH, DOMAINS
 from tram.parts.card_key import password
 
 if TYPE_CHECKING:
     from emrtd.evidence import Evidence
     from emrtd.keys import Password
-    from emrtd.sim.personalise import AuthMethod, Generation
+    from emrtd.sim.personalise import AccessMethod, AuthMethod, Generation
     from emrtd.trust import TrustStore
 
 VERDICT, FAILED = 1, 3
-WANTED = frozenset({"DG1", "DG2", "DG13"})
+WANTED = frozenset({"DG1", "DG2", "DG7", "DG11", "DG12", "DG13", "DG16"})
+"""Read where the issuer signed them."""
 TIMEOUT_S = 20.0
 MAX_CARD_BYTES = 1_048_577
-CURVES = ("brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1", "P-256", "P-384", "P-521")
+CURVES = tuple(DOMAINS)
+CIPHERS = ("3des", "aes-128", "aes-192", "aes-256")
 DAY = click.DateTime(["%Y-%m-%d"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -67,14 +69,37 @@ def chip() -> None:
     "--auth",
     "methods",
     default=None,
-    metavar="aa,ca|none",
+    metavar="aa,ca,cam|none",
     help="How the chip proves itself.  [default: as the generation does]",
 )
-@click.option("--fingers", type=FOLDER, default=None, help="Not issued yet.")
-@click.option("--pace", type=click.Choice(["gm", "im", "cam"]), default="gm", show_default=True)
-@click.option("--curve", type=click.Choice(CURVES), default=CURVES[0], show_default=True)
 @click.option(
-    "--aes", "aes_bits", type=click.Choice(["128", "192", "256"]), default="128", show_default=True
+    "--access",
+    "ways",
+    default=None,
+    metavar="bac,pace",
+    help="What opens the chip.  [default: as the generation does]",
+)
+@click.option("--pace", type=click.Choice(["gm", "im", "cam"]), default="gm", show_default=True)
+@click.option(
+    "--curve",
+    type=click.Choice(CURVES),
+    default="brainpoolP256r1",
+    show_default=True,
+    help="Of PACE and of the chip's key.",
+)
+@click.option("--cipher", type=click.Choice(CIPHERS), default="aes-128", show_default=True)
+@click.option(
+    "--fingers",
+    type=FOLDER,
+    default=None,
+    help="Coded images named by position: 1 right thumb ... 10 left little. Only a terminal reads "
+    "them: the issuer's folder gets its certificates.",
+)
+@click.option(
+    "--extended-bytes",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    help="The longest APDU, as EF.ATR/INFO says; 0: short ones only.  [default: any, unsaid]",
 )
 @click.option("--aa-key", type=click.Choice(["ecdsa", "rsa"]), default="ecdsa", show_default=True)
 @click.option(
@@ -96,12 +121,6 @@ def personalise_command(out: Path, pki: Path, portrait: Path, **given: Any) -> N
     """
     from tram.parts import card_press
 
-    if given["generation"] == "passport":
-        _usage("passports are not issued yet: --generation 2021 or 2024")
-    if given["fingers"]:
-        _usage("fingerprints are not issued yet: leave --fingers away")
-    if given["pace"] != "gm":
-        _usage("integrated and chip authentication mapping are not issued yet: --pace gm")
     try:
         card = personalise(
             _holder(given),
@@ -110,8 +129,12 @@ def personalise_command(out: Path, pki: Path, portrait: Path, **given: Any) -> N
             pki=card_press.issuer(pki),
             randomness=os.urandom,
             auth=_methods(given["methods"], given["generation"]),
+            access=_ways(given["ways"]),
+            pace=given["pace"],
             curve=given["curve"],
-            aes_bits=int(given["aes_bits"]),
+            cipher=given["cipher"].upper(),
+            fingers=card_press.fingers(given["fingers"]) if given["fingers"] else {},
+            extended_bytes=given["extended_bytes"],
             active_auth_key=_rsa_key() if given["aa_key"] == "rsa" else None,
             explicit_parameters=given["explicit_curves"],
         )
@@ -139,11 +162,18 @@ def _methods(given: str | None, generation: str) -> frozenset[AuthMethod]:
     if given is None:
         return DEFAULT_AUTH[generation]
     names = frozenset(given.split(",")) - {"none", ""}
-    if "cam" in names:
-        _usage("chip authentication mapping is not issued yet: --auth aa,ca")
-    if not names <= {"aa", "ca"}:
-        _usage("--auth takes aa, ca, both with a comma, or none")
+    if not names <= {"aa", "ca", "cam"}:
+        _usage("--auth takes aa, ca, cam, several with commas, or none")
     return cast("frozenset[AuthMethod]", names)
+
+
+def _ways(given: str | None) -> frozenset[AccessMethod] | None:
+    if given is None:
+        return None
+    names = frozenset(given.split(","))
+    if not names <= {"bac", "pace"}:
+        _usage("--access takes bac, pace, or both with a comma")
+    return cast("frozenset[AccessMethod]", names)
 
 
 def _rsa_key() -> Any:
@@ -184,7 +214,8 @@ def serve(
     if fault == "list":
         for name, case in FAULTS.items():
             asked = f"{name}:N" if case.takes_number else name
-            click.echo(f"{asked:22}{case.description} -> {case.expected}")
+            needs = "" if case.card == "citizen" else f" [{case.card}]"
+            click.echo(f"{asked:26}{case.description}{needs} -> {case.expected}")
         return
     if card is None:
         _usage("name a card's file")
@@ -204,7 +235,7 @@ def serve(
 
 
 class _Paced:
-    """A chip that takes its time: what the air and the card's processor would take."""
+    """A chip that takes its time: what the air, its processor and a wrong password cost."""
 
     def __init__(self, played: Chip, *, kbit_per_s: int, apdu_ms: float) -> None:
         self._played = played
@@ -219,7 +250,8 @@ class _Paced:
     def answer(self, command: bytes) -> bytes:
         """Answer as late as it would."""
         response = self._played.answer(command)
-        time.sleep(self._command_s + self._byte_s * (len(command) + len(response)))
+        link_s = self._command_s + self._byte_s * (len(command) + len(response))
+        time.sleep(link_s + self._played.delay_s)
         return response
 
 

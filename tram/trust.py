@@ -2,8 +2,9 @@
 
 Knows files: certificates and revocation lists (DER or PEM) and ICAO master lists go into a folder
 that serves as `--trust`. Whoever imports a file vouches for it: a certificate authority's
-certificate is trusted because an operator says so, and a master list's own signature is not checked
-here. Whether a card's chain holds is `emrtd.trust`'s.
+certificate is trusted because an operator says so. A master list must be as its signer signed it;
+who that is, is checked against `--signed-by`, and said aloud where nobody is named. What a
+certificate is worth and whether a card's chain holds is `emrtd.trust`'s.
 
 Exit codes: 0 done; 1 something given was not imported; 2 usage; 3 a file failed.
 """
@@ -17,17 +18,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from asn1crypto import cms, core, crl, pem, x509
+from asn1crypto import pem
+
+from emrtd import certificate as certificates
+from emrtd import crl, master_list
+from emrtd.errors import ChipMalformed, EMRTDError
+from emrtd.trust import TrustStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FAILED = 3
 MAX_FILE_BYTES = 16 * 1024 * 1024
-MAX_CERTIFICATE_BYTES = 65_536
-MASTER_LIST = "2.23.136.1.1.2"
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
-"""What asn1crypto raises, at once or when a field is first looked at, on what is not its DER."""
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -54,16 +56,26 @@ def trust() -> None:
 @click.option(
     "--into", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder."
 )
-def import_command(files: tuple[Path, ...], into: Path) -> None:
+@click.option(
+    "--signed-by",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A certificate that a master list must be signed by: its signer's, or its issuer's.",
+)
+def import_command(files: tuple[Path, ...], into: Path, signed_by: tuple[Path, ...]) -> None:
     """Copy issuers' certificates and revocation lists into a folder.
 
-    Example: tram trust import csca.der csca.crl list.ml --into trust
+    Example: tram trust import csca.der csca.crl list.ml --into trust --signed-by csca.der
     """
+    try:
+        vouched = [part.der for path in signed_by for part in parts_of(_read(path))]
+    except ValueError as error:
+        raise click.UsageError(f"--signed-by: {error}") from error
     refused = 0
     into.mkdir(parents=True, exist_ok=True)
     for path in files:
         try:
-            parts = list(parts_of(_read(path)))
+            parts = list(parts_of(_read(path), lists=_reading_lists(path, vouched)))
         except ValueError as error:
             click.echo(f"{path}: {error}", err=True)
             refused += 1
@@ -71,6 +83,19 @@ def import_command(files: tuple[Path, ...], into: Path) -> None:
             _write(parts, into)
             click.echo(f"{path}: {len(parts)} imported", err=True)
     raise SystemExit(1 if refused else 0)
+
+
+def _reading_lists(path: Path, vouched: list[bytes]) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Return what reads a master list and tells the operator whose it is."""
+
+    def read(der: bytes) -> tuple[bytes, ...]:
+        if vouched:
+            return signed_list(der, by=vouched, at=datetime.now(UTC))
+        found = intact_list(der)
+        click.echo(f"{path}: whose list it is was not checked: --signed-by checks it", err=True)
+        return found
+
+    return read
 
 
 def _write(parts: list[Part], into: Path) -> None:
@@ -88,46 +113,76 @@ def _read(path: Path) -> bytes:
     return raw
 
 
-def parts_of(raw: bytes) -> Iterator[Part]:
+def intact_list(der: bytes) -> tuple[bytes, ...]:
+    """Return the certificates of a master list that is as its signer signed it, whoever that is.
+
+    Raises:
+        ValueError: it is none, or it was changed.
+    """
+    try:
+        listed = master_list.parse(der)
+    except ChipMalformed as error:
+        raise ValueError("no certificate, revocation list or master list") from error
+    try:
+        master_list.check_intact(listed)
+    except EMRTDError as error:
+        raise ValueError(f"a master list whose signature does not hold: {error}") from error
+    return listed.certificates
+
+
+def signed_list(der: bytes, *, by: list[bytes], at: datetime) -> tuple[bytes, ...]:
+    """Return the certificates of a master list that one of these signed, or one that they issued.
+
+    Args:
+        der: the list.
+        by: certificates, DER, of signers or of their issuers.
+        at: the instant that certificates are judged at, aware.
+
+    Raises:
+        ValueError: it is none, or none of them stands behind it.
+    """
+    intact_list(der)
+    listed = master_list.parse(der)
+    try:
+        return master_list.verify(listed, TrustStore(by), at=at).certificates
+    except EMRTDError as error:
+        why = error
+    for signer in by:
+        try:
+            return master_list.verify_by(listed, signer, at=at).certificates
+        except EMRTDError:
+            continue
+    raise ValueError(f"a master list that nobody named stands behind: {why}") from why
+
+
+def parts_of(
+    raw: bytes, *, lists: Callable[[bytes], tuple[bytes, ...]] = intact_list
+) -> Iterator[Part]:
     """Yield the certificates and revocation lists in a file's bytes, each as it stands there.
+
+    Args:
+        raw: DER or PEM.
+        lists: reads a master list; ValueError if it is none, or not to be imported.
 
     Raises:
         ValueError: it is no certificate, revocation list or master list.
     """
     blocks = [der for _, _, der in pem.unarmor(raw, multiple=True)] if pem.detect(raw) else [raw]
     for der in blocks:
-        if _is(x509.Certificate, der):
+        if _is(certificates.parse, der):
             yield Part(".der", der)
-        elif _is(crl.CertificateList, der):
+        elif _is(crl.parse, der):
             yield Part(".crl", der)
         else:
-            yield from (Part(".der", each) for each in master_list(der))
+            yield from (Part(".der", each) for each in lists(der))
 
 
-def master_list(der: bytes) -> list[bytes]:
-    """Return the certificates of an ICAO master list, DER each as it stands there.
-
-    Raises:
-        ValueError: it is none.
-    """
+def _is(parse: Callable[[bytes], object], der: bytes) -> bool:
     try:
-        content = cms.ContentInfo.load(der, strict=True)["content"]["encap_content_info"]
-        kind = content["content_type"].dotted
-        listed = core.Sequence.load(bytes(content["content"]), strict=True)[1]
-        certificates = [each.dump() for each in core.SetOf.load(listed.dump(), spec=core.Any)]
-    except _UNREADABLE as error:
-        raise ValueError("no certificate, revocation list or master list") from error
-    if kind != MASTER_LIST:
-        raise ValueError("signed data, but no master list")
-    return [each for each in certificates if len(each) <= MAX_CERTIFICATE_BYTES]
-
-
-def _is(kind: type[Any], der: bytes) -> bool:
-    """Return whether every field of that type can be read."""
-    try:
-        return kind.load(der, strict=True).native is not None
-    except _UNREADABLE:
+        parse(der)
+    except ChipMalformed:
         return False
+    return True
 
 
 @trust.command("list")
@@ -162,29 +217,4 @@ def describe(der: bytes, *, at: datetime) -> dict[str, Any]:
         der: a certificate.
         at: aware; an issuer past its time is not usable for what it signs then.
     """
-    try:
-        certificate = x509.Certificate.load(der, strict=True)
-        validity = certificate["tbs_certificate"]["validity"]
-        not_before, not_after = (validity[each].native for each in ("not_before", "not_after"))
-        row = {
-            "subject": certificate.subject.human_friendly,
-            "country": certificate.subject.native.get("country_name"),
-            "key": _key(certificate.public_key),
-            "not_after": f"{not_after:%Y-%m-%dT%H:%M:%SZ}",
-        }
-        why_not = None
-        if at < not_before:
-            why_not = "not yet valid"
-        elif at > not_after:
-            why_not = "expired"
-        elif not certificate.ca:
-            why_not = "not a certificate authority"
-    except _UNREADABLE:
-        row = dict.fromkeys(("subject", "country", "key", "not_after"))
-        row["subject"], why_not = "", "no certificate"
-    return row | {"usable": why_not is None, "why_not": why_not}
-
-
-def _key(public_key: Any) -> str:
-    """Return kind and size of a key, e.g. "ec 384" or "rsa 4096"."""
-    return f"{public_key.algorithm} {public_key.bit_size}"
+    return dict(TrustStore([der]).list(at=at)[0])

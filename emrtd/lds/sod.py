@@ -1,7 +1,6 @@
 """EF.SOD: the state's signature over the hashes of the data groups.
 
-Knows CMS SignedData around an LDS security object, and keeps every signed byte as it was read:
-nothing is ever encoded again before it is hashed. Does not check a signature or a hash; that is
+Knows the LDS security object inside CMS SignedData. Does not check a signature or a hash; that is
 `emrtd.passive_auth`.
 
 Spec: [9303-10] EF.SOD; [5652].
@@ -9,33 +8,26 @@ Spec: [9303-10] EF.SOD; [5652].
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from asn1crypto import cms, core
 
-from emrtd import certificate as certificates
-from emrtd import tlv
+from emrtd import _cms, tlv
 from emrtd._asn1 import reading
-from emrtd.signatures import Scheme, digest_of, scheme_of
+from emrtd._cms import SignedData
+from emrtd.signatures import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
 
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
-    from emrtd.certificate import Certificate
-
 TAG = 0x77
 MAX_BYTES = 65_536
-MAX_CERTIFICATES = 8
-MAX_ATTRIBUTES = 32
 DATA_GROUPS = range(1, 17)
 LDS_SECURITY_OBJECT = "2.23.136.1.1.1"
-
-_SIGNED_DATA = "1.2.840.113549.1.7.2"
-_CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +50,14 @@ class LDSSecurityObject:
 
 
 @dataclass(frozen=True, slots=True)
-class SOD:
-    """The security object and its one signature.
+class SOD(SignedData):
+    """The security object and its one signature: `content` is the LDS security object, DER.
 
     Attributes:
-        content: the LDS security object as it stands in the file, DER.
-        security_object: the same, parsed.
-        certificates: all that are embedded, usually one: the document signer's.
-        signer: how the signer is named: (issuer's name, serial number) or a subject key identifier.
-        digest: of `content`, and of the signed attributes.
-        signed_attributes: as they were signed: under the tag of a SET OF.
-        message_digest: the signed attribute that must equal the digest of `content`.
-        scheme: how the signature was made.
-        signature: over `signed_attributes`.
+        security_object: the content, parsed.
     """
 
-    content: bytes = field(repr=False)
     security_object: LDSSecurityObject
-    certificates: tuple[Certificate, ...]
-    signer: tuple[Hashable, int] | bytes = field(repr=False)
-    digest: HashAlgorithm
-    signed_attributes: bytes = field(repr=False)
-    message_digest: bytes = field(repr=False)
-    scheme: Scheme
-    signature: bytes = field(repr=False)
-
-    def signers(self) -> tuple[Certificate, ...]:
-        """Return the embedded certificates that the signature names; none or one if it is sound."""
-        if isinstance(self.signer, bytes):
-            return tuple(each for each in self.certificates if each.key_id == self.signer)
-        return tuple(
-            each for each in self.certificates if (each.issuer, each.serial) == self.signer
-        )
 
 
 def parse(raw: bytes) -> SOD:
@@ -99,28 +67,9 @@ def parse(raw: bytes) -> SOD:
         ChipMalformed: no LDS security object with exactly one signature over signed attributes.
     """
     inner = tlv.parse_one(raw, TAG, limit=MAX_BYTES).value
-    with reading("EF.SOD"):
-        outer = cms.ContentInfo.load(inner, strict=True)
-        _require(outer["content_type"].dotted == _SIGNED_DATA)
-        signed = outer["content"]
-        encapsulated = signed["encap_content_info"]
-        _require(encapsulated["content_type"].dotted == LDS_SECURITY_OBJECT)
-        content = bytes(encapsulated["content"])
-        (info,) = signed["signer_infos"]
-        digest = digest_of(info["digest_algorithm"])
-        attributes = info["signed_attrs"]
-        return SOD(
-            content=content,
-            security_object=parse_security_object(content),
-            certificates=_certificates(signed["certificates"]),
-            signer=_signer(info["sid"]),
-            digest=digest,
-            # What is sent under the tag [0] is signed as a SET OF: only the first byte differs.
-            signed_attributes=b"\x31" + attributes.dump()[1:],
-            message_digest=_message_digest(attributes),
-            scheme=scheme_of(info["signature_algorithm"], digest),
-            signature=bytes(info["signature"]),
-        )
+    signed = _cms.parse(inner, content_type=LDS_SECURITY_OBJECT, what="EF.SOD")
+    parts = {each.name: getattr(signed, each.name) for each in fields(SignedData)}
+    return SOD(**parts, security_object=parse_security_object(signed.content))
 
 
 def parse_security_object(raw: bytes) -> LDSSecurityObject:
@@ -131,12 +80,12 @@ def parse_security_object(raw: bytes) -> LDSSecurityObject:
     """
     with reading("LDSSecurityObject"):
         whole = core.Sequence.load(raw, strict=True)
-        fields = [whole[at] for at in range(len(whole))]
-        version = int(_typed(fields[0], core.Integer))
-        _require(len(fields) == 3 + version and version in {0, 1})
-        digest = digest_of(cms.DigestAlgorithm.load(_typed(fields[1], core.Sequence).dump()))
+        parts = [whole[at] for at in range(len(whole))]
+        version = int(_typed(parts[0], core.Integer))
+        _require(len(parts) == 3 + version and version in {0, 1})
+        digest = digest_of(cms.DigestAlgorithm.load(_typed(parts[1], core.Sequence).dump()))
         hashes: dict[str, bytes] = {}
-        listed = _typed(fields[2], core.Sequence)
+        listed = _typed(parts[2], core.Sequence)
         for at in range(len(listed)):
             number, value = listed[at][0], listed[at][1]
             _require(len(listed[at]) == 2 and int(_typed(number, core.Integer)) in DATA_GROUPS)
@@ -146,40 +95,12 @@ def parse_security_object(raw: bytes) -> LDSSecurityObject:
             _require(len(hashes[name]) == digest.digest_size)
         _require("DG1" in hashes)
         versions = (
-            [str(_typed(fields[3][at], core.PrintableString)) for at in (0, 1)] if version else ()
+            [str(_typed(parts[3][at], core.PrintableString)) for at in (0, 1)] if version else ()
         )
         lds_version, unicode_version = versions or (None, None)
     return LDSSecurityObject(
         version, digest, MappingProxyType(hashes), lds_version, unicode_version
     )
-
-
-def _certificates(choices: Any) -> tuple[Certificate, ...]:
-    _require(not isinstance(choices, core.Void) and len(choices) <= MAX_CERTIFICATES)
-    return tuple(
-        certificates.parse(choice.chosen.dump())
-        for choice in choices
-        if choice.name == "certificate"
-    )
-
-
-def _signer(identifier: Any) -> tuple[Hashable, int] | bytes:
-    if identifier.name == "subject_key_identifier":
-        return bytes(identifier.chosen)
-    return identifier.chosen["issuer"].hashable, int(identifier.chosen["serial_number"])
-
-
-def _message_digest(attributes: Any) -> bytes:
-    """Return the one message digest, the content type being right."""
-    _require(not isinstance(attributes, core.Void) and len(attributes) <= MAX_ATTRIBUTES)
-    found: dict[str, Any] = {}
-    for attribute in attributes:
-        kind = attribute["type"].dotted
-        if kind in {_CONTENT_TYPE, _MESSAGE_DIGEST}:
-            _require(kind not in found)
-            (found[kind],) = attribute["values"]
-    _require(found[_CONTENT_TYPE].dotted == LDS_SECURITY_OBJECT)
-    return bytes(_typed(found[_MESSAGE_DIGEST], core.OctetString))
 
 
 def _typed(value: Any, kind: type[Any]) -> Any:

@@ -21,6 +21,7 @@ import structlog
 
 from emrtd.errors import ChannelBroken, ChipGone, ChipLied, EMRTDError, WrongPassword
 from emrtd.inspect import Inspection, confirm_presence, inspect
+from emrtd.validity import ClockQuality
 from emrtd.verify import verify
 from hw.card.reading import read
 from hw.errors import DeviceError, DeviceTimeout
@@ -113,6 +114,7 @@ class CardThread:
         tell: Callable[[Told], None],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], ClockQuality] = lambda: ClockQuality.UNKNOWN,
     ) -> None:
         """Take what is needed; nothing is opened yet.
 
@@ -121,11 +123,13 @@ class CardThread:
             trust: who is trusted to issue cards.
             tell: called on this thread; must return at once.
             now: the instant that certificates are judged at.
+            clock: how far that instant can be believed.
         """
         self._open_port = open_port
         self._trust = trust
         self._tell = tell
         self._now = now
+        self._clock = clock
         self._jobs: queue.Queue[tuple[int, Job]] = queue.Queue(1)
         self._visit = 0
         self._over = 0
@@ -280,7 +284,7 @@ class CardThread:
         at = self._now()
         evidence = reading.value.evidence
         began = time.monotonic()
-        findings = verify(evidence, self._trust, at=at)
+        findings = verify(evidence, self._trust, at=at, clock=self._clock())
         ms = {**reading.ms, "verify": (time.monotonic() - began) * 1000}
         self._tell_of(ChipRead(findings, at.date()), evidence, ms, reading.apdus)
         return reading.value

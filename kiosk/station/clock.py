@@ -1,4 +1,4 @@
-"""What this device's clock is worth: a record says so beside its time.
+"""What this device's clock is worth: a record says so beside its time, and certificates by it.
 
 Knows one sign, the mark that the system's time service leaves when it is synchronised. Does not set
 clocks, and reads none for durations.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from emrtd.validity import ClockQuality
 from wire.record import TimeQuality
 
 SYNCHRONISED: Final = Path("/run/systemd/timesync/synchronized")
@@ -20,3 +21,9 @@ def time_quality() -> TimeQuality:
     if SYNCHRONISED.exists():
         return TimeQuality.NTP
     return TimeQuality.RTC if HARDWARE_CLOCK.exists() else TimeQuality.UNSYNCED
+
+
+def clock_quality() -> ClockQuality:
+    """Return how far a certificate's end can be judged: a clock that nobody set accuses nobody."""
+    synchronised = time_quality() in {TimeQuality.NTP, TimeQuality.AUTHENTICATED}
+    return ClockQuality.TRUSTED if synchronised else ClockQuality.UNKNOWN

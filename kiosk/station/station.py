@@ -42,7 +42,7 @@ from kiosk.session.events import (
 from kiosk.session.machine import Site, step, timeout_s
 from kiosk.session.states import Filing, Idle, ReadingChip, State
 from kiosk.station.cards import CardThread, Confirm, Read, Told
-from kiosk.station.clock import time_quality
+from kiosk.station.clock import clock_quality, time_quality
 from kiosk.station.eyes import PLENTY, Eyes
 from kiosk.station.link_socket import LinkHealth
 from kiosk.station.records import Circumstances, draft_of
@@ -267,6 +267,7 @@ class Station:
             self._equipment.trust,
             self._told_from_thread,
             now=lambda: datetime.fromtimestamp(self._now(), UTC),
+            clock=clock_quality,
         )
         writer = self._writer = OutboxWriter(self._equipment.outbox)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from PIL import Image
 
 from emrtd import CAN, TrustStore, drive
 from emrtd.apdu import Command, Response
+from emrtd.files import ReadPlan
 from emrtd.inspect import inspect
 from emrtd.sim import Chip, Holder, TestPKI, expiry, personalise
 from emrtd.verify import verify
@@ -21,6 +23,7 @@ from tests.bench.measure import median_cpu_ms, row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from emrtd.evidence import Evidence
     from emrtd.inspect import Inspection
     from tests.bench.measure import Row
 
@@ -28,6 +31,11 @@ BIRTH, ISSUED = date(1995, 3, 14), date(2021, 6, 1)
 SINCE, UNTIL = datetime(2021, 1, 1, tzinfo=UTC), datetime(2041, 1, 1, tzinfo=UTC)
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 WANTED = frozenset({"DG1", "DG2", "DG13"})
+SHORT, LONG = ReadPlan(), ReadPlan(max_le=4063)
+PLANS = {"chip_apdus": SHORT, "chip_apdus_extended": LONG}
+FEWEST = "the fewest for these files, chunks and protocols"
+READS, FIND = {0xB0, 0xB1}, (0xA4, 0x02)
+PROOFS = {"chip_auth", "active_auth"}
 YARDSTICK = "one ECDSA P-256 signature by OpenSSL"
 
 
@@ -41,28 +49,42 @@ def rows() -> Iterator[Row]:
     card = personalise(holder, _picture(), generation="2021", pki=pki, randomness=os.urandom)
     chip = Chip(card, randomness=os.urandom)
     trust = TrustStore([pki.csca.certificate])
-    commands = 0
+    asked: list[Command] = []
 
     def transmit(command: Command) -> Response:
-        nonlocal commands
-        commands += 1
+        asked.append(command)
         return Response.from_bytes(chip.answer(command.to_bytes()))
 
-    def read() -> Inspection:
+    def read(plan: ReadPlan = SHORT) -> Inspection:
         chip.reset()
+        asked.clear()
         dialogue = inspect(
-            CAN(card.can), wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8)
+            CAN(card.can), wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8), plan=plan
         )
         return drive(dialogue, transmit)
 
-    evidence = read().evidence
-    asked, floor = commands, _signature_ms()
+    for name, plan in PLANS.items():
+        evidence, least = read(plan).evidence, _protocol(asked)
+        yield row(name, len(asked), "commands", baseline=least + _chunks(evidence, plan), of=FEWEST)
+    evidence, floor = read().evidence, _signature_ms()
     both = median_cpu_ms(read, times=15)
     judged = median_cpu_ms(lambda: verify(evidence, trust, at=AT), times=30)
     yield row("chip_read_cpu_both_ends", both, "ms", baseline=floor, of=YARDSTICK)
     yield row("chip_verify_cpu", judged, "ms", baseline=floor, of=YARDSTICK)
-    size = sum(map(len, evidence.files.values()))
-    yield row("chip_apdus", asked, "commands", baseline=size / 223, of="full short responses")
+
+
+def _protocol(asked: list[Command]) -> int:
+    """Return how many commands neither find a file nor read one; the proof of a key may do both."""
+    return sum(
+        1
+        for each in asked
+        if each.step.phase in PROOFS or not (each.ins in READS or (each.ins, each.p1) == FIND)
+    )
+
+
+def _chunks(evidence: Evidence, plan: ReadPlan) -> int:
+    """Return the fewest commands that these files cost: one to find it, and full chunks."""
+    return sum(1 + math.ceil(len(raw) / plan.max_le) for raw in evidence.files.values())
 
 
 def _picture() -> bytes:

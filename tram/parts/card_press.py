@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 
 PKI_FILE = "pki.json"
 TRUST_DIR = "trust"
+TERMINAL_DIR = "terminal"
 VALID_FROM = datetime(2021, 1, 1, tzinfo=UTC)
 VALID_UNTIL = datetime(2041, 1, 1, tzinfo=UTC)
 
 PORTRAIT_PX = (300, 400)
 PORTRAIT_BYTES = 16_384
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
+MAX_FINGER_BYTES = 65_536
 _RATES = (22, 26, 32, 40, 56, 80, 120)
 
 
 def issuer(directory: Path) -> TestPKI:
     """Return the folder's test PKI; make one if there is none.
 
-    The folder gets `pki.json`, which holds private keys and is the owner's only, and
-    `trust/csca.der`, which is all that a reader needs.
+    The folder gets `pki.json`, which holds private keys and is the owner's only;
+    `trust/csca.der`, which is all that a reader needs; and below `terminal/` the certificates and
+    the key of one who may read fingers.
 
     Raises:
         ChipMalformed: the folder's file is no PKI.
@@ -45,8 +48,35 @@ def issuer(directory: Path) -> TestPKI:
     trust.mkdir(parents=True, exist_ok=True)
     pki = TestPKI.create(os.urandom, valid_from=VALID_FROM, valid_until=VALID_UNTIL)
     (trust / "csca.der").write_bytes(pki.csca.certificate)
+    _terminal(directory / TERMINAL_DIR, pki)
     write_private(kept, pki.to_json().encode())
     return pki
+
+
+def _terminal(directory: Path, pki: TestPKI) -> None:
+    directory.mkdir(exist_ok=True)
+    for name in ("cvca", "verifier", "terminal"):
+        (directory / f"{name}.cvcert").write_bytes(getattr(pki, name).certificate)
+    write_private(directory / "terminal.key", pki.terminal.key)
+
+
+def fingers(directory: Path) -> dict[int, bytes]:
+    """Return the coded images of a folder by position, which is the name of their file.
+
+    Raises:
+        ValueError: a name is no position from 1 to 10, a file too large, or there is none.
+        OSError: a file cannot be read.
+    """
+    found: dict[int, bytes] = {}
+    for path in sorted(directory.iterdir()):
+        if not (path.stem.isascii() and path.stem.isdigit() and 1 <= int(path.stem) <= 10):
+            raise ValueError("finger images are named by position, 1 to 10")
+        if path.stat().st_size > MAX_FINGER_BYTES or int(path.stem) in found:
+            raise ValueError("a finger's image is too large, or there are two of one finger")
+        found[int(path.stem)] = path.read_bytes()
+    if not found:
+        raise ValueError("no finger images")
+    return found
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from emrtd.errors import ChipLied, ChipMalformed, EMRTDError
 from emrtd.evidence import MAX_EVIDENCE_BYTES, Evidence
-from emrtd.lds import dg1, dg13
+from emrtd.lds import dg1, dg7, dg11, dg12, dg13, dg16
+from emrtd.lds.dg7 import CodedImage
 from emrtd.trust import TrustStore
 from emrtd.verify import verify
 from kiosk.bundles.trust import load_trust
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 
 EVIDENCE_FILE = "evidence.cbor"
 _CHECKS = ("pa", "aa", "ca", "cam", "ta")
+_CONTENTS: Mapping[str, Callable[[bytes], Any]] = {
+    "DG1": lambda raw: dg1.parse(raw).mrz,
+    "DG7": dg7.parse,
+    "DG11": dg11.parse,
+    "DG12": dg12.parse,
+    "DG13": dg13.parse,
+    "DG16": dg16.parse,
+}
+"""Whose content is shown; of images only what they are and how long."""
+_PEOPLE = frozenset(name.lower() for name in _CONTENTS)
 
 
 def trust_store(directory: Path | None) -> TrustStore:
@@ -57,8 +68,7 @@ def report(
     return {
         "access": _plain(evidence.access),
         "checks": {name: getattr(findings.checks, name).value for name in _CHECKS},
-        "dg1": _content(evidence, "DG1", lambda raw: dg1.parse(raw).mrz),
-        "dg13": _content(evidence, "DG13", dg13.parse),
+        **{name.lower(): _content(evidence, name) for name in _CONTENTS},
         "files": {name: len(raw) for name, raw in sorted(evidence.files.items())},
         "apdus": apdus,
         "ms": {phase: round(spent, 1) for phase, spent in (ms or {}).items()},
@@ -72,8 +82,7 @@ def unread(error: EMRTDError) -> dict[str, Any]:
     return {
         "access": None,
         "checks": dict.fromkeys(_CHECKS, "absent"),
-        "dg1": None,
-        "dg13": None,
+        **dict.fromkeys(map(str.lower, _CONTENTS)),
         "files": {},
         "apdus": 0,
         "ms": {},
@@ -108,21 +117,23 @@ def kept(directory: Path) -> Evidence:
 
 def without_people(whole: dict[str, Any]) -> dict[str, Any]:
     """Return a report without what is on the card about its holder."""
-    return {key: value for key, value in whole.items() if key not in {"dg1", "dg13"}}
+    return {key: value for key, value in whole.items() if key not in _PEOPLE}
 
 
-def _content(evidence: Evidence, name: str, parse: Callable[[bytes], Any]) -> Any:
+def _content(evidence: Evidence, name: str) -> Any:
     """Return a file's content; None if it was not read or cannot be understood."""
     if name not in evidence.files:
         return None
     try:
-        return _plain(parse(evidence.files[name]))
+        return _plain(_CONTENTS[name](evidence.files[name]))
     except ChipMalformed:
         return None
 
 
 def _plain(value: Any) -> Any:
     """Return a value type as JSON holds it."""
+    if isinstance(value, CodedImage):
+        return {"format": value.format, "bytes": len(value.data)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     if isinstance(value, Enum):

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emrtd.errors import ChipMalformed
+from emrtd.errors import ChipMalformed, Fault
 from emrtd.evidence import (
     FILE_NAMES,
     MAX_EVIDENCE_BYTES,
     MAX_FILE_BYTES,
     AccessFacts,
     ActiveAuthTranscript,
+    CAMTranscript,
     ChipAuthFacts,
     Evidence,
+    FailedAccess,
+    TerminalAuthFacts,
 )
 
 ACCESS = AccessFacts("PACE-ECDH-GM-AES-CBC-CMAC-128", "CAN", downgraded=False)
@@ -24,7 +27,15 @@ EVIDENCES = st.builds(
     Evidence,
     st.dictionaries(st.sampled_from(sorted(FILE_NAMES)), st.binary(max_size=40), max_size=6),
     st.builds(
-        AccessFacts, st.text(max_size=64), st.sampled_from(["CAN", "MRZ"]), downgraded=st.booleans()
+        AccessFacts, st.text(max_size=64), st.sampled_from(["CAN", "MRZ", "PIN"]),
+        downgraded=st.booleans(),
+        failed=st.lists(
+            st.builds(
+                FailedAccess, st.text(max_size=64), st.sampled_from(list(Fault)),
+                st.one_of(st.none(), st.integers(0, 0xFFFF)),
+            ),
+            max_size=3,
+        ).map(tuple),
     ),
     st.dictionaries(st.sampled_from(sorted(FILE_NAMES)), st.integers(0, 0xFFFF), max_size=4),
     st.one_of(
@@ -37,6 +48,19 @@ EVIDENCES = st.builds(
     st.one_of(
         st.none(),
         st.builds(ActiveAuthTranscript, st.binary(max_size=64), st.binary(max_size=1024)),
+    ),
+    st.one_of(
+        st.none(),
+        st.builds(
+            CAMTranscript, st.integers(0, 255), st.binary(max_size=256), st.binary(max_size=256)
+        ),
+    ),
+    st.one_of(
+        st.none(),
+        st.builds(
+            TerminalAuthFacts, st.sampled_from(["passed", "failed"]), st.text(max_size=16),
+            st.integers(0, 2**38 - 1),
+        ),
     ),
 )  # fmt: skip
 
@@ -65,13 +89,84 @@ def test_the_stored_form_is_plain_cbor() -> None:
     }
 
 
+CAM = CAMTranscript(13, b"point", b"scalar")
+REFUSED = FailedAccess("PACE", Fault.CHIP_REFUSED, 0x6A80)
+
+
+def test_what_the_first_version_cannot_say_is_said_in_the_second() -> None:
+    access = AccessFacts("BAC", "MRZ", downgraded=True, failed=(REFUSED,))
+    terminal = TerminalAuthFacts("passed", "UTISUT00001", 3)
+    tree = cbor2.loads(Evidence({}, access, cam=CAM, terminal_auth=terminal).to_cbor())
+    assert tree == {
+        "version": 2, "files": {}, "unreadable": {}, "chip_auth": None, "active_auth": None,
+        "access": ["BAC", "MRZ", True, [["PACE", "chip_refused", 0x6A80]]],
+        "cam": [13, b"point", b"scalar"],
+        "terminal_auth": ["passed", "UTISUT00001", 3],
+    }  # fmt: skip
+    for newer in (
+        Evidence({}, access), Evidence({}, ACCESS, cam=CAM),
+        Evidence({}, AccessFacts("PACE", "PIN", downgraded=False)),
+        Evidence({}, ACCESS, terminal_auth=terminal),
+    ):  # fmt: skip
+        tree = cbor2.loads(newer.to_cbor())
+        assert tree["version"] == 2
+        # It is no first version: one of that time would read less than there is.
+        with pytest.raises(ChipMalformed):
+            Evidence.from_cbor(cbor2.dumps(tree | {"version": 1}, canonical=True))
+
+
+def test_what_the_first_version_can_say_is_malformed_in_the_second() -> None:
+    tree = TREE | {
+        "version": 2, "access": [*TREE["access"], []], "cam": None, "terminal_auth": None,
+    }  # fmt: skip
+    with pytest.raises(ChipMalformed, match="encoding"):
+        Evidence.from_cbor(cbor2.dumps(tree, canonical=True))
+
+
+NEWER = {
+    "version": 2, "files": {}, "unreadable": {}, "chip_auth": None, "active_auth": None,
+    "access": ["BAC", "MRZ", True, [["PACE", "chip_refused", None]]], "cam": None,
+    "terminal_auth": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("access", ["BAC", "MRZ", True]), ("access", ["BAC", "MRZ", True, None]),
+        ("access", ["BAC", "MRZ", True, [["PACE", "no_such_fault", None]]]),
+        ("access", ["BAC", "MRZ", True, [["PACE", "chip_refused"]]]),
+        ("access", ["BAC", "MRZ", True, [["PACE", "chip_refused", 0x10000]]]),
+        ("access", ["BAC", "MRZ", True, [["PACE", "chip_refused", -1]]]),
+        ("access", ["BAC", "MRZ", True, [["PACE", "chip_refused", True]]]),
+        ("access", ["BAC", "MRZ", True, [["P" * 65, "chip_refused", 1]]]),
+        ("access", ["BAC", "MRZ", True, [["PACE", "chip_refused", 1]] * 17]),
+        ("access", ["BAC", "PUK", True, []]), ("cam", []), ("cam", [13, b"", "s"]),
+        ("cam", [256, b"", b""]), ("cam", [-1, b"", b""]), ("cam", [True, b"", b""]),
+        ("cam", [13, bytes(257), b""]), ("cam", [13, b"", bytes(257)]), ("version", 3),
+        ("version", 0), ("version", 2.0), ("version", [2]), ("terminal_auth", ["passed", "x"]),
+        ("terminal_auth", ["maybe", "x", 0]), ("terminal_auth", ["passed", "x" * 17, 0]),
+        ("terminal_auth", ["passed", "x", 2**38]), ("terminal_auth", ["passed", "x", -1]),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_bounds_is_malformed_in_the_second_version(key: str, value: object) -> None:
+    assert Evidence.from_cbor(cbor2.dumps(NEWER, canonical=True)).access.failed
+    with pytest.raises(ChipMalformed):
+        Evidence.from_cbor(cbor2.dumps(NEWER | {key: value}, canonical=True))
+
+
+def test_no_scalar_and_no_key_shows() -> None:
+    assert "scalar" not in repr(CAM)
+    assert "point" not in repr(CAM)
+
+
 TREE = cbor2.loads(Evidence({"DG1": b"\x61\x00"}, ACCESS).to_cbor())
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("version", 2), ("version", True), ("version", "1"), ("extra", 1),
+        ("version", 2), ("version", 3), ("version", True), ("version", "1"), ("extra", 1),
         ("files", []), ("files", {"DG17": b""}), ("files", {"DG1": "text"}), ("files", {1: b""}),
         ("files", {"DG2": bytes(MAX_FILE_BYTES + 1)}), ("access", []), ("access", {}),
         ("access", ["p", "CAN"]), ("access", ["p", "PIN", False]), ("access", [1, "CAN", False]),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -47,20 +48,26 @@ class FileChip:
         return Response(data, self.end if len(data) < most else 0x9000)
 
 
-def read_dg2(chip: FileChip, *, limit: int = LIMIT, **plan: int) -> bytes:
-    plan_ = ReadPlan(**plan)
+def read_dg2(chip: FileChip, *, limit: int = LIMIT, head_first: bool = False, **plan: int) -> bytes:
+    plan_ = ReadPlan(**plan, head_first=head_first)
     channel = PlainChannel(max_commands=plan_.max_commands)
     return drive(read("DG2", channel, plan=plan_, limit=limit, phase="dg2"), chip)
 
 
 @pytest.mark.parametrize("size", [0, 5, 6, 200, 215, 216, 1000, 33_000, 70_000])
 @pytest.mark.parametrize("max_le", [16, 223, 257, 4096, 65_280])
-def test_a_file_of_any_length_is_read_whole(size: int, max_le: int) -> None:
+@pytest.mark.parametrize("more", [0, 40])
+@pytest.mark.parametrize("head_first", [False, True])
+def test_a_file_of_any_length_is_read_whole(
+    size: int, max_le: int, more: int, head_first: bool
+) -> None:
     content = encode(0x75, bytes(at % 251 for at in range(size)))
-    chip = FileChip(content + b"\xff" * 40)
-    assert read_dg2(chip, max_le=max_le, max_commands=6000) == content
+    chip = FileChip(content + b"\xff" * more)
+    plan = {"max_le": max_le, "max_commands": 6000, "head_first": head_first}
+    assert read_dg2(chip, **plan) == content
     assert chip.seen[0].to_bytes() == bytes.fromhex("00A4020C020102")
-    assert chip.seen[1].to_bytes() == bytes.fromhex("00B0000008")
+    first = Command(0, 0xB0, 0, 0, le=HEAD_BYTES if head_first else max_le)
+    assert chip.seen[1].to_bytes() == first.to_bytes()
     assert all((each.le or 0) <= max_le for each in chip.seen[1:])
     assert chip.seen[-1].step.total in {0, len(content)}
 
@@ -68,7 +75,83 @@ def test_a_file_of_any_length_is_read_whole(size: int, max_le: int) -> None:
 def test_22_kilobytes_cost_99_short_reads() -> None:
     chip = FileChip(encode(0x75, bytes(22_000)))
     read_dg2(chip)
+    assert len(chip.seen) == 1 + 99
+    chip.seen.clear()
+    read_dg2(chip, head_first=True)
     assert len(chip.seen) == 1 + 1 + 99
+
+
+@pytest.mark.parametrize("size", [5, 200, 215, 219, 220, 221, 400, 22_000])
+@pytest.mark.parametrize("max_le", [16, 160, 223, 4096])
+def test_no_file_costs_more_than_its_select_and_its_full_chunks(size: int, max_le: int) -> None:
+    content = encode(0x75, bytes(size))
+    chip = FileChip(content)
+    assert read_dg2(chip, max_le=max_le) == content
+    # Between the short and the extended form of a length lie tails that take two.
+    tail = len(content) % max_le
+    split = len(content) > max_le and 223 < tail <= 256
+    assert len(chip.seen) == 1 + math.ceil(len(content) / max_le) + split
+    assert sum((each.le or 0) for each in chip.seen[2:]) <= len(content)
+
+
+class Prudish(FileChip):
+    """Gives nothing to who asks for more than there is."""
+
+    def __init__(self, content: bytes, sw: int) -> None:
+        super().__init__(content)
+        self.sw = sw
+
+    def part(self, offset: int, most: int) -> Response:
+        beyond = offset + most > len(self.content)
+        return Response(b"", self.sw) if beyond else super().part(offset, most)
+
+
+@pytest.mark.parametrize("sw", [0x6282, 0x6700, 0x6B00, 0x6C20])
+@pytest.mark.parametrize("size", [30, 200, 221, 1000])
+def test_a_chip_that_gives_nothing_beyond_its_end_is_asked_for_the_length_first(
+    sw: int, size: int
+) -> None:
+    content = encode(0x75, bytes(size))
+    chip = Prudish(content, sw)
+    assert read_dg2(chip) == content
+    refused = len(content) < 223
+    assert len(chip.seen) == 1 + refused * 2 + math.ceil((len(content) - refused * 8) / 223)
+
+
+@pytest.mark.parametrize("sw", [0x6282, 0x6700, 0x6B00, 0x6C20, 0x6982, 0x6A82, 0x9000])
+def test_a_chip_that_gives_nothing_at_all_is_refused_after_two_reads(sw: int) -> None:
+    seen: list[Command] = []
+
+    def answer(command: Command) -> bytes:
+        return b"\x90\x00" if command.ins == 0xA4 else sw.to_bytes(2, "big")
+
+    channel = PlainChannel(max_commands=9)
+    dialogue = read("DG2", channel, plan=ReadPlan(), limit=LIMIT, phase="dg2")
+    with pytest.raises((ChipRefused, ChipMalformed)) as caught:
+        drive(dialogue, answering(answer, seen))
+    assert isinstance(caught.value, ChipMalformed) == (sw in {0x6282, 0x9000})
+    assert len(seen) == (2 if sw in {0x6982, 0x6A82, 0x9000} else 3)
+
+
+def test_no_more_is_asked_for_than_a_file_may_have() -> None:
+    chip = FileChip(encode(0x75, bytes(10)))
+    read_dg2(chip, limit=40, max_le=4096)
+    assert chip.seen[1].le == 40
+    read_dg2(chip, limit=240, max_le=4096)
+    assert chip.seen[3].le == MAX_SHORT_DATA
+    with pytest.raises(ChipMalformed, match="300 bytes"):
+        read_dg2(Flooding(300), max_le=257)
+
+
+class Flooding(FileChip):
+    """Gives more than it was asked for."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(encode(0x75, bytes(size - 4)))
+
+    def part(self, offset: int, most: int) -> Response:
+        del most
+        return Response(self.content[offset:], 0x9000)
 
 
 @pytest.mark.parametrize("piece", [1, 7, 100])
@@ -85,7 +168,7 @@ def test_a_chip_may_give_less_than_was_asked_for(piece: int) -> None:
 @pytest.mark.parametrize("size", range(228, 268))
 def test_a_protected_tail_never_overflows_a_short_response(size: int) -> None:
     """A chip without GET RESPONSE: what the outer Le does not allow is refused, as cards do."""
-    content = encode(0x75, bytes(1000 - HEAD_BYTES - 4) + bytes(size))
+    content = encode(0x75, bytes(1000 - 4) + bytes(size))
     keys = SessionKeys.derive(b"seed", key_bytes=16)
     card, inner = CardEnd(keys.encryption, keys.mac), FileChip(content)
 
@@ -97,7 +180,7 @@ def test_a_protected_tail_never_overflows_a_short_response(size: int) -> None:
         return sealed
 
     channel = SecureChannel(keys, PlainChannel(max_commands=99))
-    plan = ReadPlan(max_le=1000 - HEAD_BYTES)
+    plan = ReadPlan(max_le=1000)
     assert drive(read("DG2", channel, plan=plan, limit=LIMIT, phase="x"), answering(answer)) == (
         content
     )

@@ -6,7 +6,7 @@ import pytest
 from reader_material import computed, vector
 
 from emrtd.errors import ChipMalformed
-from emrtd.keys import CAN, KeyUse, MRZKey, SessionKeys, derive_key
+from emrtd.keys import CAN, PIN, KeyUse, MRZKey, SessionKeys, derive_key
 from emrtd.mrz import parse
 
 KEY_BYTES = {"AES-128": 16, "AES-192": 24, "AES-256": 32}
@@ -71,6 +71,20 @@ def test_a_can_is_six_digits(digits: str) -> None:
         CAN(digits)
 
 
+@pytest.mark.parametrize("digits", ["", "123", "1" * 17, "12345a", "12345\n", "１２３４"])  # noqa: RUF001 - digits to str.isdigit, none to a chip
+def test_a_pin_is_four_to_sixteen_digits(digits: str) -> None:
+    with pytest.raises(ValueError, match="four to sixteen digits"):
+        PIN(digits)
+    assert [PIN("1" * size).secret() for size in (4, 16)] == [b"1111", b"1" * 16]
+    assert PIN("123456").secret() == CAN("123456").secret()
+    assert (PIN.KIND, PIN.REFERENCE) == ("PIN", 3)
+
+
+def test_the_number_with_its_digit_names_the_document() -> None:
+    assert MRZKey("L898902C", "690806", "940623").number_field() == "L898902C<3"
+    assert MRZKey("D23145890734", "340712", "950712").number_field() == "D231458907349"
+
+
 @pytest.mark.parametrize(
     "fields",
     [("", "950101", "350101"), ("ab", "950101", "350101"), ("A" * 23, "950101", "350101"),
@@ -89,7 +103,12 @@ def test_a_zone_with_a_wrong_digit_is_no_key() -> None:
 
 def test_no_secret_shows() -> None:
     shown = repr(
-        (CAN("012345"), MRZKey("195012345", "950101", "350101"), SessionKeys(b"enc", b"mac"))
+        (
+            CAN("012345"),
+            MRZKey("195012345", "950101", "350101"),
+            SessionKeys(b"enc", b"mac"),
+            PIN("0123456"),
+        )
     )
     for secret in ("012345", "950101", "350101", "enc'", "mac'"):
         assert secret not in shown

@@ -15,6 +15,8 @@ VIETNAMESE = "".join(vector("vn_cccd_synthetic")["MRZ_TD1"])
 APP_D = vector("9303_11_app_d_keys")["D2"]
 SMALL = computed(APP_D["MRZ_TD1"])
 PASSPORT = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<" + APP_D["MRZ_TD3_line2"]
+CARD = "I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<D231458907UTO7408122F1204159<<<<<<<6"
+"""The two-line card of [9303-6], as public readers print it."""
 TODAY = date(2026, 6, 1)
 VALUES = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -31,6 +33,50 @@ def td1(
     second = f"{dates}{issuer}{'<' * 11}"
     checked = first[5:] + second[:7] + second[8:15] + second[18:29]
     return first + second + check_digit(checked) + names.ljust(30, "<")
+
+
+def td2(
+    *, number: str = "AB1234567", optional: str = "", birth: str = "900101", sex: str = "M",
+    expiry: str = "300101", issuer: str = "UTO", names: str = "DOE<<JOHN", digit: str | None = None,
+) -> str:  # fmt: skip
+    """Write a zone of two lines of 36 with every check digit right."""
+    number = number.ljust(9, "<")
+    head = number + (check_digit(number) if digit is None else digit)
+    dates = f"{birth}{check_digit(birth)}", f"{expiry}{check_digit(expiry)}"
+    tail = optional.ljust(7, "<")
+    line = head + issuer + dates[0] + sex + dates[1] + tail
+    return f"I<{issuer}{names}".ljust(36, "<") + line + check_digit(head + "".join(dates) + tail)
+
+
+def test_a_card_of_two_lines_is_read() -> None:
+    zone = parse(CARD)
+    assert (zone.document_type, zone.issuer, zone.nationality, zone.sex) == ("I", "UTO", "UTO", "F")
+    assert (zone.document_number, zone.birth, zone.expiry) == ("D23145890", "740812", "120415")
+    assert (zone.surname, zone.given_names, zone.optional) == ("ERIKSSON", "ANNA MARIA", "")
+    assert zone.information == "D23145890774081221204159"
+    assert zone.personal_number is None
+    assert td2(number="D23145890", birth="740812", sex="F", expiry="120415",
+               names="ERIKSSON<<ANNA<MARIA") == CARD  # fmt: skip
+    assert parse(CARD[:36] + "\n" + CARD[36:] + "\n") == zone
+    assert parse(td2(optional="AB<12")).optional == "AB 12"
+
+
+@pytest.mark.parametrize(("whole", "more"), [("D23145890734", "<"), ("D231458907345", "<A"),
+                                             ("D2314589073451", "<")])  # fmt: skip
+def test_a_long_number_of_a_card_of_two_lines_goes_on_too(whole: str, more: str) -> None:
+    rest = whole[9:] + check_digit(whole) + more
+    zone = parse(td2(number=whole[:9], digit="<", optional=rest))
+    assert (zone.document_number, zone.optional) == (whole, more.strip("<"))
+    with pytest.raises(ChipMalformed, match="document number"):
+        parse(td2(number=whole[:9], digit="<", optional="8" + rest[1:]))
+
+
+@pytest.mark.parametrize("at", [0, 8, 9, 13, 18, 19, 21, 26, 27, 28, 34, 35])
+def test_each_changed_digit_of_two_lines_is_noticed(at: int) -> None:
+    at += 36
+    other = "1" if CARD[at] == "<" else VALUES[(VALUES.index(CARD[at]) + 1) % 36]
+    with pytest.raises(ChipMalformed):
+        parse(CARD[:at] + other + CARD[at + 1 :])
 
 
 def test_a_vietnamese_card_carries_nine_of_twelve_digits_and_all_twelve() -> None:
@@ -180,7 +226,13 @@ def test_days_that_no_calendar_has_are_malformed() -> None:
         zone.expiry_date(reference=TODAY)
 
 
-@given(st.one_of(st.text(max_size=100), st.text("0123456789ABC<", min_size=88, max_size=90)))
+@given(
+    st.one_of(
+        st.text(max_size=100),
+        st.text("0123456789ABC<", min_size=88, max_size=90),
+        st.text("0123456789ABC<", min_size=72, max_size=72),
+    )
+)
 def test_any_text_is_a_zone_or_malformed(text: str) -> None:
     with contextlib.suppress(ChipMalformed):
         parse(text)
@@ -195,6 +247,7 @@ def test_any_fields_open_or_are_malformed(number: str, birth: str, expiry: str) 
 @given(st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=9))
 def test_what_is_written_is_read(number: str) -> None:
     assert parse(td1(number=number)).document_number == number
+    assert parse(td2(number=number)).document_number == number
 
 
 def test_nobody_shows() -> None:

@@ -13,20 +13,33 @@ import pytest
 from asn1crypto import cms, core
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from issued_documents import DG1, DG2, document, evidence, security_object
+from issued_documents import (
+    CA_AES_128,
+    CA_NAME,
+    DG1,
+    DG2,
+    chip_key,
+    dg14,
+    document,
+    evidence,
+    security_object,
+)
 from openssl_issuer import Identity, issued, needs_openssl, revocation_list, root
 from reader_material import do
 
 from emrtd.errors import ChipLied, ChipMalformed, EMRTDError, Fault
+from emrtd.evidence import ChipAuthFacts
 from emrtd.lds import sod as sods
 from emrtd.passive_auth import (
+    ClockUnsure,
     ConsistentGroups,
     Unasked,
     VerifiedGroups,
     examine,
     passive_auth,
 )
-from emrtd.trust import TrustStore
+from emrtd.trust import TrustPolicy, TrustStore
+from emrtd.validity import ClockQuality, Validity
 from emrtd.verify import Check, ChipOutcome, verify
 
 if TYPE_CHECKING:
@@ -179,6 +192,102 @@ def test_a_certificate_that_is_over_or_not_yet_begun_signs_nothing() -> None:
 def test_an_issuer_that_is_over_signs_nothing() -> None:
     seen = document(signer(days=9000))
     assert fault_of(seen, trusting(csca()), NOW + timedelta(days=3660)) is Fault.SIGNER_EXPIRED
+
+
+@pytest.mark.parametrize("days", [-2, 31])
+@pytest.mark.parametrize("clock", [ClockQuality.UNKNOWN, ClockQuality.AT_LEAST])
+@pytest.mark.parametrize("known", [True, False])
+def test_by_a_clock_that_may_be_wrong_nobody_is_accused_of_being_over(
+    days: int, clock: ClockQuality, known: bool
+) -> None:
+    seen, at = document(signer(days=30)), NOW + timedelta(days=days)
+    trust = trusting(csca()) if known else trusting()
+    with pytest.raises(ChipLied) as caught:
+        passive_auth(seen, trust, at=at, clock=clock)
+    assert caught.value.fault is Fault.SIGNER_EXPIRED
+    # An instant that is not later than the time, and past the end: it is over.
+    sure = clock is ClockQuality.AT_LEAST and days > 0
+    assert isinstance(caught.value, ClockUnsure) == (not sure)
+    found = verify(seen, trust, at=at, clock=clock)
+    outcome = ChipOutcome.NOT_GENUINE if sure else ChipOutcome.UNREADABLE
+    assert (found.outcome, found.reasons[0]) == (outcome, Fault.SIGNER_EXPIRED)
+    assert (found.groups, found.holder) == (None, None)
+    held = Check.PASSED if known else Check.UNKNOWN_ISSUER
+    assert found.checks.pa is (Check.FAILED if sure else held)
+    examined = examine(seen, trust, at=at, clock=clock)
+    assert examined.validity is (Validity.OVER if sure else Validity.UNSURE)
+
+
+def test_whoever_is_valid_is_so_by_any_clock_and_it_is_told_by_which() -> None:
+    seen = document(signer())
+    for clock, validity in (
+        (ClockQuality.TRUSTED, Validity.HELD), (ClockQuality.AT_LEAST, Validity.SUPPOSED),
+        (ClockQuality.UNKNOWN, Validity.SUPPOSED),
+    ):  # fmt: skip
+        assert isinstance(passive_auth(seen, trusting(csca()), at=NOW, clock=clock), VerifiedGroups)
+        assert examine(seen, trusting(csca()), at=NOW, clock=clock).validity is validity
+    assert examine(seen, trusting(), at=NOW).validity is Validity.HELD
+    assert examine(document(csca()), trusting(), at=NOW).validity is None
+
+
+def test_a_revoked_signer_and_a_lie_count_by_any_clock() -> None:
+    """What a wrong clock cannot excuse decides before what it can."""
+    late, unknown = NOW + timedelta(days=999), ClockQuality.UNKNOWN
+    revoking = trusting(csca(), crls=(revocation_list(csca(), 0x99),))
+    seen = document(signer(serial=0x99, days=30))
+    examined = examine(seen, revoking, at=late, clock=unknown)
+    assert [each.fault for each in examined.faults] == [
+        Fault.SIGNER_REVOKED, Fault.SIGNER_EXPIRED,
+    ]  # fmt: skip
+    assert verify(seen, revoking, at=late, clock=unknown).outcome is ChipOutcome.NOT_GENUINE
+    forged = dataclasses.replace(seen, files={**seen.files, "DG2": b"\x75\x00"})
+    found = verify(forged, trusting(csca()), at=late, clock=unknown)
+    assert found.outcome is ChipOutcome.NOT_GENUINE
+    assert found.reasons == (Fault.DATA_HASH_MISMATCH, Fault.SIGNER_EXPIRED)
+    # By a trusted clock an expired signer is not looked up.
+    faults = examine(seen, revoking, at=late).faults
+    assert [each.fault for each in faults] == [Fault.SIGNER_EXPIRED]
+
+
+def test_a_chip_without_its_key_is_not_excused_by_a_wrong_clock() -> None:
+    announced = dg14(CA_AES_128, chip_key(openssl.public_key(openssl.key("ec:prime256v1"))))
+    seen = document(
+        signer(days=30), {"DG1": DG1, "DG14": announced},
+        chip_auth=ChipAuthFacts("failed", CA_NAME, None),
+    )  # fmt: skip
+    late = NOW + timedelta(days=999)
+    found = verify(seen, trusting(csca()), at=late, clock=ClockQuality.UNKNOWN)
+    assert found.outcome is ChipOutcome.NOT_GENUINE
+    assert found.reasons == (Fault.CHIP_KEY_MISMATCH, Fault.SIGNER_EXPIRED)
+
+
+def test_an_issuer_that_is_over_by_an_unknown_clock_is_unsure() -> None:
+    seen = document(signer(days=9000))
+    at = NOW + timedelta(days=3660)
+    assert examine(seen, trusting(csca()), at=at, clock=ClockQuality.UNKNOWN).validity is (
+        Validity.UNSURE
+    )
+    assert examine(seen, trusting(), at=at, clock=ClockQuality.UNKNOWN).validity is (
+        Validity.SUPPOSED
+    )
+
+
+def test_an_unknown_issuers_signer_that_is_over_is_only_over() -> None:
+    seen = document(signer(days=30))
+    at = NOW + timedelta(days=31)
+    assert not examine(seen, trusting(), at=at).issuer_unknown
+    assert verify(seen, trusting(), at=at).reasons == (Fault.SIGNER_EXPIRED,)
+    unsure = verify(seen, trusting(), at=at, clock=ClockQuality.UNKNOWN)
+    assert unsure.reasons == (Fault.SIGNER_EXPIRED, Fault.ISSUER_UNKNOWN)
+
+
+def test_a_signers_key_must_be_as_long_as_the_policy_says() -> None:
+    seen = document(signer(kind="rsa:2048"))
+    longer = TrustStore([csca().der], policy=TrustPolicy(min_rsa_bits=3072))
+    assert fault_of(seen, longer) is Fault.CHIP_MALFORMED
+    short = document(signer(kind="rsa:1024"))
+    shorter = TrustStore([csca().der], policy=TrustPolicy(min_rsa_bits=1024))
+    assert isinstance(passive_auth(short, shorter, at=NOW), VerifiedGroups)
 
 
 def test_a_revoked_signer_signs_nothing() -> None:

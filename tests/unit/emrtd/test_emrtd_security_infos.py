@@ -11,6 +11,7 @@ from issued_documents import BSI, CA_AES_128, PACE_AES_128, chip_key, dg14, info
 from reader_material import do, testdata, vector
 
 from emrtd import _der
+from emrtd._crypto import Cipher
 from emrtd.errors import ChipMalformed
 from emrtd.lds import card_access
 from emrtd.lds import dg14 as dg14s
@@ -19,6 +20,7 @@ from emrtd.security_infos import (
     ActiveAuthenticationInfo,
     ChipAuthenticationInfo,
     ChipAuthenticationPublicKeyInfo,
+    PACEDomainParameterInfo,
     PACEInfo,
     UnknownInfo,
     parse_dg14,
@@ -89,6 +91,36 @@ def test_pace_is_named_by_its_arcs(arcs, name, mapping, key_bytes) -> None:
     protocol = f"0.4.0.127.0.7.2.2.4.{arcs}"
     made = PACEInfo(protocol, 2, 13)
     assert (made.name, made.mapping, made.aes_key_bytes) == (name or protocol, mapping, key_bytes)
+
+
+def test_ciphers_and_their_keys_are_named() -> None:
+    for cipher, found in (
+        (1, (Cipher.TRIPLE_DES, 16, None)), (2, (Cipher.AES, 16, 16)), (3, (Cipher.AES, 24, 24)),
+        (4, (Cipher.AES, 32, 32)), (5, (None, None, None)), (0, (None, None, None)),
+    ):  # fmt: skip
+        pace = PACEInfo(f"0.4.0.127.0.7.2.2.4.2.{cipher}", 2, 13)
+        ca = ChipAuthenticationInfo(f"0.4.0.127.0.7.2.2.3.2.{cipher}", 1, None)
+        assert (pace.cipher, pace.key_bytes, pace.aes_key_bytes) == found
+        assert (ca.cipher, ca.key_bytes, ca.aes_key_bytes) == found
+
+
+def test_domain_parameters_are_kept_as_they_are() -> None:
+    standard = info(oid("04007F00070102"), number(13))
+    sets = [info(oid(f"{BSI}04{arc:02X}"), standard, number(40)) for arc in (1, 2, 3, 4, 6)]
+    found = parse_security_infos(do(0x31, b"".join(sets) + info(oid(BSI + "0402"), standard)))
+    parameters = [each for each in found if isinstance(each, PACEDomainParameterInfo)]
+    assert [each.mapping for each in parameters] == [
+        "DH-GM", "ECDH-GM", "DH-IM", "ECDH-IM", "ECDH-CAM", "ECDH-GM",
+    ]  # fmt: skip
+    assert [each.parameter_id for each in parameters] == [40] * 5 + [None]
+    assert {each.parameters for each in parameters} == {standard}
+    assert standard.hex() not in repr(parameters)
+    assert card_access.parse(do(0x31, sets[0])).pace == frozenset()
+    unknown = info(oid(BSI + "0405"), standard)
+    assert parse_security_infos(do(0x31, unknown)) == (UnknownInfo("0.4.0.127.0.7.2.2.4.5"),)
+    for broken in (number(13), info(), info(number(1), number(1), number(1))):
+        with pytest.raises(ChipMalformed):
+            parse_security_infos(do(0x31, info(oid(BSI + "0402"), broken)))
 
 
 def test_chip_authentication_is_named_by_its_arcs() -> None:

@@ -6,17 +6,19 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asn1crypto import crl, x509
+from asn1crypto import core, crl, x509
 from master_list import certificates_of_the_list
 from openssl_issuer import CA, DS, Identity, issued, needs_openssl, revocation_list, root
 from reader_material import testdata
 
 from emrtd import certificate as certificates
 from emrtd.errors import ChipLied, ChipMalformed, Fault
-from emrtd.trust import MAX_CRL_BYTES, TrustStore
+from emrtd.trust import MAX_CRL_BYTES, TrustPolicy, TrustStore
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
 """After everything that openssl, which knows no other time, issues in this run."""
+KINDS = {"root": 375, "link": 136, "issued": 77}
+"""Of Germany's list; where a state renames its signer, the link from the old name is issued."""
 WITHOUT_ID = "keyUsage=critical,digitalSignature\nauthorityKeyIdentifier=none\n"
 
 pytestmark = needs_openssl
@@ -97,7 +99,7 @@ def test_what_cannot_be_used_is_listed_with_the_reason_and_issues_nothing() -> N
     self_wrong[-1] ^= 1
     trust = TrustStore([b"noise", ds.der, short.der, bytes(self_wrong), b"noise"])
     assert [each["why_not"] for each in trust.list()] == [
-        "not a certificate", "not a certificate authority", "unsupported key",
+        "not a certificate", "not a certificate authority", "key too short",
         "its own signature is wrong",
     ]  # fmt: skip
     assert not any(each["usable"] for each in trust.list())
@@ -108,7 +110,79 @@ def test_what_cannot_be_used_is_listed_with_the_reason_and_issues_nothing() -> N
         "", None, None, None,
     )  # fmt: skip
     assert (signer["country"], signer["key"]) == ("VN", "EC secp256r1")
-    assert weak["key"] is None
+    assert (weak["key"], noise["kind"]) == ("RSA 1024", None)
+    for kind in ("rsa:512", "ec:prime192v1"):
+        (entry,) = store(root(kind)).list()
+        assert (entry["why_not"], entry["key"]) == ("unsupported key", None)
+
+
+def test_a_root_a_link_and_what_somebody_else_issued_are_told_apart() -> None:
+    old, new = root("rsa:2048", number=1), root("ec:prime256v1")
+    link = issued(
+        old, "ec:prime256v1", "/C=VN/O=Test/CN=CSCA", number=0,
+        extensions=CA + "authorityKeyIdentifier=keyid",
+    )  # fmt: skip
+    below = issued(old, name="/C=VN/CN=sub", number=6, extensions=CA)
+    bare = root(name="/C=VN/CN=bare", extensions=CA + "authorityKeyIdentifier=none")
+    trust = store(old, new, link, below, bare)
+    assert [each["kind"] for each in trust.list()] == ["root", "root", "link", "issued", "root"]
+    assert all(each["usable"] for each in trust.list())
+    # The link carries the new key under the old one's signature: it issues as the root does.
+    assert found(store(old, link), issued(new)) == link.der
+
+
+def test_a_certificate_that_demands_what_nobody_here_knows_is_no_anchor() -> None:
+    odd = root(name="/C=VN/CN=odd", extensions=CA + "1.2.3.4=critical,DER:0500")
+    assert [each["why_not"] for each in store(odd).list()] == ["unknown critical extension"]
+    assert found(store(odd), issued(odd)) is None
+
+
+# --- what is strong enough
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy", "why_not"),
+    [
+        ("rsa:1024", TrustPolicy(min_rsa_bits=1024), None),
+        ("rsa:2048", TrustPolicy(), None),
+        ("rsa:2048", TrustPolicy(min_rsa_bits=2049), "key too short"),
+        ("ec:secp224r1", TrustPolicy(), None),
+        ("ec:secp224r1", TrustPolicy(min_ec_bits=256), "key too short"),
+        ("ec:prime256v1", TrustPolicy(min_ec_bits=256, min_rsa_bits=8192), None),
+        ("ec:brainpoolP384r1", TrustPolicy(min_ec_bits=385), "key too short"),
+    ],
+)
+def test_an_operator_says_how_long_a_key_must_be(
+    kind: str, policy: TrustPolicy, why_not: str | None
+) -> None:
+    anchor = root(kind)
+    trust = TrustStore([anchor.der], policy=policy)
+    assert [each["why_not"] for each in trust.list()] == [why_not]
+    assert (found(trust, issued(anchor)) is None) == (why_not is not None)
+
+
+def test_a_key_of_a_signer_is_measured_by_the_same_policy() -> None:
+    short = certificates.parse(issued(root("ec:prime256v1"), "rsa:1024").der)
+    assert TrustPolicy(min_rsa_bits=1024).key_of(short).key_size == 1024
+    for policy in (TrustPolicy(), TrustPolicy(min_rsa_bits=1025)):
+        with pytest.raises(ChipMalformed, match="policy"):
+            policy.key_of(short)
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [{"min_rsa_bits": 1023}, {"min_rsa_bits": 8193}, {"min_ec_bits": 223}, {"min_ec_bits": 522}],
+)
+def test_a_policy_that_means_nothing_is_refused(given_: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        TrustPolicy(**given_)  # type: ignore[arg-type] # one number
+
+
+def test_a_policy_is_named_once() -> None:
+    assert TrustStore([], allow_sha1=True).policy == TrustPolicy(allow_sha1=True)
+    assert TrustStore([]).policy == TrustPolicy()
+    with pytest.raises(ValueError, match="allow_sha1"):
+        TrustStore([], allow_sha1=True, policy=TrustPolicy())
 
 
 def test_an_anchor_is_listed_as_it_is_at_an_instant() -> None:
@@ -141,6 +215,7 @@ def test_a_serial_on_its_issuers_list_is_revoked_and_no_other() -> None:
     assert (entry["revoked"], entry["usable"], entry["why_not"]) == (2, True, None)
     assert "CSCA" in entry["issuer"]
     assert entry["next_update"]
+    assert f"{NOW:%Y-%m-%d}" >= entry["this_update"][:10]
 
 
 def test_a_list_that_revokes_nothing_is_usable() -> None:
@@ -170,6 +245,15 @@ def test_a_list_that_does_not_count_is_listed_with_the_reason() -> None:
         "covers a part only": revocation_list(
             issuer, 7, extensions="issuingDistributionPoint=critical,@p\n[p]\nonlyCA=TRUE"
         ),
+        "speaks for other issuers": revocation_list(
+            issuer, 7, extensions="issuingDistributionPoint=critical,@p\n[p]\nindirectCRL=TRUE"
+        ),
+        "a delta of another list": revocation_list(
+            issuer, 7, extensions="2.5.29.27=critical,DER:020101"
+        ),
+        "unknown critical extension": revocation_list(
+            issuer, 7, extensions="1.2.3.4=critical,DER:0500"
+        ),
     }
     trust = store(issuer, silent, crls=tuple(lists.values()))
     assert [each["why_not"] for each in trust.revocation_lists()] == list(lists)
@@ -179,6 +263,56 @@ def test_a_list_that_does_not_count_is_listed_with_the_reason() -> None:
     allowed = store(issuer, crls=(lists["rests on SHA-1"],), sha1=True)
     with pytest.raises(ChipLied):
         allowed.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
+
+
+@pytest.mark.parametrize(
+    ("extension", "why_not"),
+    [
+        ("2.5.29.27=DER:020101", "a delta of another list"),
+        ("issuingDistributionPoint=@p\n[p]\nonlyuser=TRUE", "covers a part only"),
+        ("1.2.3.4=DER:0500", None),
+        ("authorityKeyIdentifier=keyid", None),
+        ("2.5.29.20=critical,DER:020105", None),
+    ],
+)
+def test_what_a_list_stands_for_counts_whether_or_not_it_is_critical(
+    extension: str, why_not: str | None
+) -> None:
+    issuer = root("ec:prime256v1")
+    (entry,) = store(
+        issuer, crls=(revocation_list(issuer, 7, extensions=extension),)
+    ).revocation_lists()
+    assert entry["why_not"] == why_not
+
+
+@pytest.mark.parametrize(
+    ("extension", "critical", "why_not"),
+    [
+        ({"extn_id": "certificate_issuer", "extn_value": []}, False, "speaks for other issuers"),
+        ({"extn_id": "crl_reason", "extn_value": "key_compromise"}, True, "signature invalid"),
+        ({"extn_id": "1.2.3.4", "extn_value": core.ParsableOctetString(b"\5\0")}, True,
+         "unknown critical extension"),
+        ({"extn_id": "1.2.3.4", "extn_value": core.ParsableOctetString(b"\5\0")}, False,
+         "signature invalid"),
+    ],
+)  # fmt: skip
+def test_an_entry_may_speak_for_another_issuer(
+    extension: dict[str, object], critical: bool, why_not: str
+) -> None:
+    issuer = root("ec:prime256v1")
+    whole = crl.CertificateList.load(revocation_list(issuer, 7))
+    (entry,) = whole["tbs_cert_list"]["revoked_certificates"]
+    entry["crl_entry_extensions"] = [{**extension, "critical": critical}]
+    (listed,) = store(issuer, crls=(whole.dump(force=True),)).revocation_lists()
+    assert listed["why_not"] == why_not
+
+
+def test_a_list_names_one_algorithm_for_its_one_signature() -> None:
+    issuer = root("ec:prime256v1")
+    whole = crl.CertificateList.load(revocation_list(issuer, 7))
+    whole["signature_algorithm"] = {"algorithm": "sha384_ecdsa"}
+    with pytest.raises(ChipMalformed):
+        store(issuer, crls=(whole.dump(force=True),))
 
 
 def test_a_list_that_cannot_be_read_is_not_left_out_in_silence() -> None:
@@ -209,6 +343,12 @@ def test_every_issuer_of_a_public_list_is_usable_or_says_why_not() -> None:
         None: 581, "not a certificate authority": 7,
     }  # fmt: skip
     assert all(each["usable"] == (each["why_not"] is None) for each in entries)
+    assert Counter(each["kind"] for each in entries) == KINDS
+    assert sum(each["usable"] for each in trust.list(at=NOW)) == sum(
+        parsed.not_before <= NOW <= parsed.not_after
+        for parsed in map(certificates.parse, certificates_of_the_list())
+        if parsed.may_sign_certificates
+    )
     assert {each["country"] for each in entries} >= {"VN", "DE", "FR", "JP", "UN"}
 
 

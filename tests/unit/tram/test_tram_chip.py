@@ -3,14 +3,15 @@ from __future__ import annotations
 import io
 import json
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from emrtd.sim import FAULTS, CardImage, TestPKI
-from tram.chip import chip
+from emrtd.sim import FAULTS, CardImage, Chip, TestPKI
+from tram.chip import _Paced, chip
 from tram.parts.card_press import issuer, portrait
 
 if TYPE_CHECKING:
@@ -67,10 +68,10 @@ def test_the_same_issuer_signs_the_next_card(tmp_path: Path, picture: Path) -> N
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--generation", "passport"), "passports are not issued yet"),
-        (("--pace", "cam"), "not issued yet"),
-        (("--fingers", "."), "not issued yet"),
-        (("--auth", "aa,cam"), "not issued yet"),
+        (("--pace", "im", "--auth", "cam"), "not the integrated one"),
+        (("--fingers", "."), "named by position"),
+        (("--access", "pin"), "--access takes"),
+        (("--curve", "modp1024-160", "--pace", "cam"), "no cam over"),
         (("--auth", "xx"), "--auth takes"),
         (("--number", "001195012345"), "starts with 999"),
         (("--name", "123"), "letters"),
@@ -92,7 +93,16 @@ def test_what_cannot_be_issued_is_refused_before_anything_is_written(
         (("--auth", "none"), "2021", {"DG1", "DG2", "DG13", "DG14"}),
         (("--auth", "ca"), "2021", {"DG1", "DG2", "DG13", "DG14"}),
         (("--auth", "aa,ca", "--generation", "2024"), "2024", ALL),
-        (("--aa-key", "rsa", "--aes", "256", "--curve", "P-521"), "2021", ALL),
+        (("--aa-key", "rsa", "--cipher", "aes-256", "--curve", "P-521"), "2021", ALL),
+        (("--pace", "cam"), "2021", ALL),
+        (("--auth", "cam"), "2021", {"DG1", "DG2", "DG13", "DG14"}),
+        (("--pace", "im", "--cipher", "3des", "--curve", "modp2048-256"), "2021", ALL),
+        (("--access", "bac,pace", "--extended-bytes", "4096"), "2021", ALL),
+        (
+            ("--generation", "passport"),
+            "passport",
+            {"DG1", "DG2", "DG11", "DG12", "DG14", "DG15"},
+        ),
     ],
 )  # fmt: skip
 def test_options_reach_the_card(
@@ -102,6 +112,47 @@ def test_options_reach_the_card(
     card = CardImage.from_json((tmp_path / "card.json").read_bytes())
     assert card.generation == generation
     assert {name for name in card.files if name.startswith("DG")} == files
+
+
+def test_fingers_are_read_by_their_names(tmp_path: Path, picture: Path) -> None:
+    folder = tmp_path / "fingers"
+    folder.mkdir()
+    for name in ("2.png", "7.jpg"):
+        Image.effect_noise((64, 64), 90).save(folder / name)
+    assert issue(tmp_path, picture, "--fingers", folder).exit_code == 0
+    card = CardImage.from_json((tmp_path / "card.json").read_bytes())
+    assert card.files["DG3"].count(b"FIR\0") == 2
+    assert {"DG3", "CVCA"} <= card.files.keys()
+    terminal = tmp_path / "pki" / "terminal"
+    pki = issuer(tmp_path / "pki")
+    assert card.trust_points == (pki.cvca.certificate,)
+    assert (terminal / "terminal.cvcert").read_bytes() == pki.terminal.certificate
+    assert stat.S_IMODE((terminal / "terminal.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("names", [(), ("thumb.png",), ("11.png",), ("2.png", "2.jpg"), ("2.txt",)])
+def test_fingers_that_are_none_are_refused(
+    tmp_path: Path, picture: Path, names: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "fingers"
+    folder.mkdir()
+    for name in names:
+        if name.endswith("txt"):
+            (folder / name).write_text("no finger")
+        else:
+            Image.effect_noise((64, 64), 90).save(folder / name)
+    assert issue(tmp_path, picture, "--fingers", folder).exit_code == 2
+
+
+def test_what_costs_time_is_waited_for(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    image = CardImage.from_json((tmp_path / "card.json").read_bytes())
+    played = Chip(image, randomness=bytes, fault="slow")
+    played._manner.delay_s = 0.2
+    paced = _Paced(played, kbit_per_s=0, apdu_ms=0)
+    began = time.monotonic()
+    paced.answer(bytes.fromhex("00A4020C02011C"))
+    assert time.monotonic() - began >= 0.2
 
 
 @pytest.mark.parametrize("size", [(1200, 1600), (640, 480), (90, 120), (1, 1)])

@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from asn1crypto import cms, core
 from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from openssl_issuer import DS, Identity, issued, needs_openssl, root, signed
 
+from emrtd import master_list
 from emrtd.sim import TestPKI
+from emrtd.tlv import encode
 from tram.trust import describe, parts_of, trust
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -41,7 +45,8 @@ def test_der_and_pem_of_one_certificate_are_imported_once(tmp_path: Path, pki: T
     (row,) = json.loads(tram_trust("list", into, "--json").stdout)
     assert row == {
         "subject": "Common Name: Tram Test CSCA, Organization: Tram Test, Country: VN",
-        "country": "VN", "key": "ec 384", "not_after": "2041-01-01T00:00:00Z",
+        "country": "VN", "kind": "root", "key": "EC brainpoolP384r1",
+        "not_after": "2041-01-01T00:00:00Z",
         "usable": True, "why_not": None,
     }  # fmt: skip
 
@@ -57,7 +62,7 @@ def test_what_is_no_certificate_is_not_imported(tmp_path: Path, pki: TestPKI, cu
 def test_a_security_object_is_no_master_list(pki: TestPKI) -> None:
     from emrtd.sim.pki import sign_security_object
 
-    with pytest.raises(ValueError, match="no master list"):
+    with pytest.raises(ValueError, match="no certificate, revocation list or master list"):
         list(parts_of(sign_security_object(b"\x30\x05\x02\x01\x00\x31\x00", pki.signer)))
 
 
@@ -67,7 +72,7 @@ def test_a_security_object_is_no_master_list(pki: TestPKI) -> None:
         ("csca", AT, None),
         ("csca", datetime(2020, 1, 1, tzinfo=UTC), "not yet valid"),
         ("csca", datetime(2042, 1, 1, tzinfo=UTC), "expired"),
-        ("expired_signer", AT, "expired"),
+        ("expired_signer", AT, "not a certificate authority"),
         ("signer", AT, "not a certificate authority"),
     ],
 )
@@ -81,14 +86,85 @@ def test_each_issuer_is_usable_or_says_why_not(
 def test_what_is_no_certificate_is_listed_as_that(tmp_path: Path) -> None:
     (tmp_path / "x.der").write_bytes(b"x")
     (row,) = json.loads(tram_trust("list", tmp_path, "--json").stdout)
-    assert (row["usable"], row["why_not"]) == (False, "no certificate")
+    assert (row["usable"], row["why_not"]) == (False, "not a certificate")
+
+
+def a_list(tmp_path: Path, signer: Identity, *, other: bool = False) -> Path:
+    """Write a master list that openssl signs, or that says something else than was signed."""
+    listed = signer.der if not other else root(name="/C=VN/CN=other").der
+    body = b"\x02\x01\x00" + encode(0x31, listed)
+    raw = signed(encode(0x30, body), signer, content_type="2.23.136.1.1.2")
+    if other:
+        outer = cms.ContentInfo.load(raw)
+        body = b"\x02\x01\x00" + encode(0x31, root().der)
+        content = core.ParsableOctetString(encode(0x30, body))
+        outer["content"]["encap_content_info"]["content"] = content
+        raw = outer.dump(force=True)
+    path = tmp_path / "list.ml"
+    path.write_bytes(raw)
+    return path
+
+
+def a_signer() -> Identity:
+    return issued(
+        root(), name="/C=VN/CN=ML", number=9,
+        extensions=DS + "extendedKeyUsage=critical,2.23.136.1.1.3\n",
+    )  # fmt: skip
+
+
+@needs_openssl
+def test_a_list_is_taken_and_it_is_said_that_nobody_checked_whose_it_is(tmp_path: Path) -> None:
+    done = tram_trust("import", a_list(tmp_path, a_signer()), "--into", tmp_path / "trust")
+    assert (done.exit_code, len(list((tmp_path / "trust").iterdir()))) == (0, 1)
+    assert "not checked" in done.stderr
+    assert "1 imported" in done.stderr
+
+
+@needs_openssl
+def test_a_list_that_was_changed_is_not_imported(tmp_path: Path) -> None:
+    path = a_list(tmp_path, a_signer(), other=True)
+    done = tram_trust("import", path, "--into", tmp_path / "trust")
+    assert done.exit_code == 1
+    assert "signature does not hold" in done.stderr
+    assert not list((tmp_path / "trust").iterdir())
+
+
+@needs_openssl
+@pytest.mark.parametrize("of", ["issuer", "signer"])
+def test_a_list_is_signed_by_whom_the_operator_names(tmp_path: Path, of: str) -> None:
+    path, vouched = a_list(tmp_path, a_signer()), tmp_path / "vouched.pem"
+    stranger = tmp_path / "stranger.der"
+    vouched.write_bytes(root().pem if of == "issuer" else a_signer().pem)
+    stranger.write_bytes(root(name="/C=VN/CN=stranger", number=5).der)
+    into = ("--into", tmp_path / "trust")
+    done = tram_trust("import", path, *into, "--signed-by", stranger, "--signed-by", vouched)
+    assert done.exit_code == 0
+    assert "not checked" not in done.stderr
+    assert len(list((tmp_path / "trust").iterdir())) == 1
+    refused = tram_trust("import", path, "--into", tmp_path / "none", "--signed-by", stranger)
+    assert refused.exit_code == 1
+    assert "issuer_unknown" in refused.stderr
+    assert not list((tmp_path / "none").iterdir())
+
+
+def test_what_is_no_certificate_vouches_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(b"bad")
+    path = tmp_path / "bad"
+    done = tram_trust("import", path, "--into", tmp_path / "trust", "--signed-by", path)
+    assert done.exit_code == 2
+    assert not (tmp_path / "trust").exists()
 
 
 @pytest.mark.testdata
 @pytest.mark.skipif(DATA is None, reason="TRAM_TESTDATA: data/csca/DE_ML_2026-05-28.ml")
 def test_a_states_master_list_is_imported_whole(tmp_path: Path) -> None:
     listed = Path(DATA or "") / "data" / "csca" / "DE_ML_2026-05-28.ml"
-    assert tram_trust("import", listed, "--into", tmp_path).exit_code == 0
+    (_, authority) = master_list.parse(listed.read_bytes()).signed.certificates
+    (tmp_path / "authority").write_bytes(authority.raw)
+    vouched = ("--signed-by", tmp_path / "authority")
+    assert tram_trust("import", listed, "--into", tmp_path, *vouched).exit_code == 0
     rows = json.loads(tram_trust("list", tmp_path, "--json").stdout)
     assert len(rows) == 588
     assert all(row["country"] and row["key"] and row["subject"] for row in rows)
+    reasons = {row["why_not"] for row in rows}
+    assert reasons <= {None, "expired", "not yet valid", "not a certificate authority"}
