@@ -1,55 +1,27 @@
-"""The card's files other than the portrait, built from plain values.
+"""The card's files about a person and about themselves, built from plain values.
 
-Knows how each is encoded. Does not know who is on the card.
+Knows how each is encoded; pictures and security infos have modules of their own. Does not know who
+is on the card.
 
-Spec: [9303-10]; [9303-11] security infos; the Vietnamese record of DG13 after public readers of it.
+Spec: [9303-10]; the Vietnamese record of DG13 after public readers of it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
-
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from typing import TYPE_CHECKING
 
 from emrtd.sim import _der
 from emrtd.sim._files import COM_TAG, DATA_GROUP_TAGS
-from emrtd.sim._protocols import (
-    ACTIVE_AUTH,
-    ECDSA_PLAIN_SHA256,
-    PK_ECDH,
-    TERMINAL_AUTH,
-    VIETNAMESE_RECORD,
-    chip_auth_oid,
-    pace_oid,
-)
+from emrtd.sim._protocols import VIETNAMESE_RECORD
 from emrtd.tlv import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
-    from emrtd.sim._curves import Curve
-    from emrtd.sim._key_proofs import SigningKey
-
-_EC_PUBLIC_KEY = "1.2.840.10045.2.1"
-_PRIME_FIELD = "1.2.840.10045.1.1"
 _SHA256 = "2.16.840.1.101.3.4.2.1"
-
-
-def pace_info(curve: Curve, aes_bits: int) -> bytes:
-    """Return the PACEInfo of generic mapping on that curve."""
-    return _der.sequence(
-        _der.oid(pace_oid(aes_bits)), _der.integer(2), _der.integer(curve.parameter_id)
-    )
-
-
-def card_access(curve: Curve, aes_bits: int, *, chip_auth: bool) -> bytes:
-    """Return EF.CardAccess as it was seen: PACE, chip and terminal authentication announced."""
-    infos = [pace_info(curve, aes_bits), _der.sequence(_der.oid(TERMINAL_AUTH), _der.integer(1))]
-    if chip_auth:
-        infos.append(_der.sequence(_der.oid(chip_auth_oid(aes_bits)), _der.integer(1)))
-    return _der.set_of(*infos)
+_CVCA_BYTES = 36
 
 
 def com(names: Iterable[str]) -> bytes:
@@ -59,9 +31,79 @@ def com(names: Iterable[str]) -> bytes:
     return encode(COM_TAG, parts)
 
 
+def atr_info(extended_bytes: int) -> bytes:
+    """Return EF.ATR/INFO: services, capabilities, and the longest command and answer."""
+    limit = encode(0x02, extended_bytes.to_bytes(2, "big"))
+    return encode(0x43, b"\x88") + encode(0x47, b"\x00\x01\x40") + encode(0x7F66, limit * 2)
+
+
+def cvca(reference: bytes) -> bytes:
+    """Return EF.CVCA: the name of the one country verifier, padded."""
+    return encode(0x42, reference).ljust(_CVCA_BYTES, b"\0")
+
+
 def dg1(mrz: str) -> bytes:
     """Return data group 1."""
     return encode(0x61, encode(0x5F1F, mrz.encode("ascii")))
+
+
+def dg7(image: bytes) -> bytes:
+    """Return data group 7 with one displayed signature."""
+    return encode(DATA_GROUP_TAGS["DG7"], encode(0x02, b"\x01") + encode(0x5F43, image))
+
+
+def dg11(*, name: str, number: str, birth: date, birthplace: str, address: str) -> bytes:
+    """Return data group 11: name, personal number, date and place of birth, address.
+
+    Args:
+        name: as in the zone, fillers between its words.
+        number: the personal number.
+        birth: date of birth.
+        birthplace: components separated by commas.
+        address: components separated by commas.
+    """
+    return _listed(
+        "DG11",
+        {
+            0x5F0E: name,
+            0x5F10: number,
+            0x5F2B: f"{birth:%Y%m%d}",
+            0x5F11: _components(birthplace),
+            0x5F42: _components(address),
+        },
+    )
+
+
+def dg12(*, authority: str, issued: date) -> bytes:
+    """Return data group 12: issuing authority and date of issue."""
+    return _listed("DG12", {0x5F19: authority, 0x5F26: f"{issued:%Y%m%d}"})
+
+
+def dg16(people: Iterable[tuple[str, str, str]], *, recorded: date) -> bytes:
+    """Return data group 16 with persons to notify: name, telephone, address each."""
+    templates = [
+        encode(
+            0xA0 + number,
+            encode(0x5F50, f"{recorded:%Y%m%d}".encode())
+            + encode(0x5F51, name.encode())
+            + encode(0x5F52, telephone.encode())
+            + encode(0x5F53, address.encode()),
+        )
+        for number, (name, telephone, address) in enumerate(people, 1)
+    ]
+    count = encode(0x02, bytes((len(templates),)))
+    return encode(DATA_GROUP_TAGS["DG16"], count + b"".join(templates))
+
+
+def _listed(name: str, texts: Mapping[int, str]) -> bytes:
+    """Return a group that begins with the list of its own tags."""
+    tags = b"".join(tag.to_bytes(2, "big") for tag in texts)
+    objects = b"".join(encode(tag, text.encode()) for tag, text in texts.items())
+    return encode(DATA_GROUP_TAGS[name], encode(0x5C, tags) + objects)
+
+
+def _components(text: str) -> str:
+    return "<".join(part.strip() for part in text.split(","))
 
 
 def dg13(fields: Mapping[int, str | tuple[str, ...]]) -> bytes:
@@ -86,33 +128,6 @@ def _dg13_field(number: int, value: str | tuple[str, ...]) -> bytes:
 _DG13_PRINTABLE = {1, 3, 11, 15, 16}
 
 
-def dg14(
-    curve: Curve, aes_bits: int, *, chip_auth: bytes | None, active_auth: SigningKey | None
-) -> bytes:
-    """Return data group 14.
-
-    Args:
-        curve: that of PACE, whose info is copied here under the signature.
-        aes_bits: key length of both protocols.
-        chip_auth: the chip's public key as SubjectPublicKeyInfo, DER.
-        active_auth: only an elliptic curve key needs to be announced here.
-    """
-    infos = [pace_info(curve, aes_bits)]
-    if chip_auth is not None:
-        infos.append(_der.sequence(_der.oid(chip_auth_oid(aes_bits)), _der.integer(1)))
-        infos.append(_der.sequence(_der.oid(PK_ECDH), chip_auth))
-    if isinstance(active_auth, ec.EllipticCurvePrivateKey):
-        infos.append(
-            _der.sequence(_der.oid(ACTIVE_AUTH), _der.integer(1), _der.oid(ECDSA_PLAIN_SHA256))
-        )
-    return encode(DATA_GROUP_TAGS["DG14"], _der.set_of(*infos))
-
-
-def dg15(public_key: bytes) -> bytes:
-    """Return data group 15 from a SubjectPublicKeyInfo, DER."""
-    return encode(DATA_GROUP_TAGS["DG15"], public_key)
-
-
 def security_object(files: Mapping[str, bytes]) -> bytes:
     """Return the LDS security object over the data groups among these files, hashed by SHA-256."""
     groups = sorted((int(name[2:]), raw) for name, raw in files.items() if name.startswith("DG"))
@@ -122,35 +137,3 @@ def security_object(files: Mapping[str, bytes]) -> bytes:
     )
     algorithm = _der.sequence(_der.oid(_SHA256))
     return _der.sequence(_der.integer(0), algorithm, _der.sequence(*hashes))
-
-
-def public_key_info(key: SigningKey, *, explicit: Curve | None) -> bytes:
-    """Return a SubjectPublicKeyInfo, DER.
-
-    Args:
-        key: whose public half it is.
-        explicit: for an elliptic curve key, write that curve's parameters out as states do;
-            None names the curve.
-    """
-    public = key.public_key()
-    if explicit is None or not isinstance(public, ec.EllipticCurvePublicKey):
-        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    point = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    algorithm = _der.sequence(_der.oid(_EC_PUBLIC_KEY), _parameters(explicit))
-    return _der.sequence(algorithm, _der.bits(point))
-
-
-def _parameters(curve: Curve) -> bytes:
-    group: Any = curve.points.curve
-    p, size = int(group.p()), curve.field_bytes
-    coefficients = (
-        _der.octets((int(each) % p).to_bytes(size, "big")) for each in (group.a(), group.b())
-    )
-    return _der.sequence(
-        _der.integer(1),
-        _der.sequence(_der.oid(_PRIME_FIELD), _der.integer(p)),
-        _der.sequence(*coefficients),
-        _der.octets(curve.points.generator.to_bytes("uncompressed")),
-        _der.integer(curve.order),
-        _der.integer(1),
-    )

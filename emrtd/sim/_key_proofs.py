@@ -9,57 +9,139 @@ Appendix F shows the message's structure.
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from emrtd.sim._status import StatusError
+from emrtd.sim._domains import DOMAINS
+from emrtd.sim._pace_mapping import element_from
+from emrtd.sim._protocols import ECDSA_PLAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emrtd.sim._curves import Randomness
+    from emrtd.sim._domains import Domain
 
 SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 CHALLENGE_BYTES = 8
-_TRAILER_SHA256 = b"\x34\xcc"
 _PARTIAL_RECOVERY = b"\x6a"
+_IMPLICIT_HASH = b"\xbc"
+_ECDSA_DER = "1.2.840.10045.4.3"
 
 
-def agree(key: ec.EllipticCurvePrivateKey, reader_key: bytes) -> bytes:
-    """Agree on a secret with the reader's ephemeral key, an uncompressed point.
+@dataclass(frozen=True, slots=True)
+class ChipKey:
+    """The static key of chip authentication.
+
+    Attributes:
+        domain: a name of `DOMAINS`.
+        number: the private number.
 
     Raises:
-        StatusError: 6A80, it is no point of the card's curve.
+        ValueError: no such domain, or no number of it.
     """
-    size = (key.curve.key_size + 7) // 8
-    if len(reader_key) != 1 + 2 * size or reader_key[0] != 4:
-        raise StatusError(0x6A80)
-    try:
-        theirs = ec.EllipticCurvePublicKey.from_encoded_point(key.curve, reader_key)
-    except ValueError as error:
-        raise StatusError(0x6A80) from error
-    return key.exchange(ec.ECDH(), theirs)
+
+    domain: str
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.domain not in DOMAINS or not 0 < self.number < self.parameters.order:
+            raise ValueError("no key of a domain")
+
+    def __repr__(self) -> str:
+        return f"<ChipKey {self.domain}>"
+
+    @property
+    def parameters(self) -> Domain:
+        """The domain itself."""
+        return DOMAINS[self.domain]
+
+    @property
+    def public(self) -> bytes:
+        """The public key as it is sent."""
+        domain = self.parameters
+        return domain.encode(domain.power(domain.generator, self.number))
+
+    def agree(self, reader_key: bytes) -> bytes:
+        """Agree on a secret with the reader's ephemeral key.
+
+        Raises:
+            StatusError: 6A80, it is none of the key's domain.
+        """
+        domain = self.parameters
+        element = element_from(domain, reader_key)
+        return domain.secret(domain.power(element, self.number))
 
 
-def sign(key: SigningKey, challenge: bytes, *, randomness: Randomness) -> bytes:
-    """Sign a reader's challenge: ISO 9796-2 with SHA-256, or plain ECDSA (r and s) with SHA-256."""
+@dataclass(frozen=True, slots=True)
+class SigningScheme:
+    """How active authentication signs.
+
+    Attributes:
+        hash: the digest.
+        trailer: of the recoverable message, for RSA.
+        der: r and s in DER, not one after the other, for elliptic curves.
+        announced: the identifier in DG14, for elliptic curves.
+    """
+
+    hash: hashes.HashAlgorithm
+    trailer: bytes = b""
+    der: bool = False
+    announced: str = ""
+
+    @property
+    def rsa(self) -> bool:
+        """Whether this scheme is one of RSA."""
+        return bool(self.trailer)
+
+
+SCHEMES: Mapping[str, SigningScheme] = MappingProxyType(
+    {
+        "rsa-sha1-bc": SigningScheme(hashes.SHA1(), _IMPLICIT_HASH),
+        "rsa-sha1": SigningScheme(hashes.SHA1(), b"\x33\xcc"),
+        "rsa-sha224": SigningScheme(hashes.SHA224(), b"\x38\xcc"),
+        "rsa-sha256": SigningScheme(hashes.SHA256(), b"\x34\xcc"),
+        "rsa-sha384": SigningScheme(hashes.SHA384(), b"\x36\xcc"),
+        "rsa-sha512": SigningScheme(hashes.SHA512(), b"\x35\xcc"),
+        "ecdsa-plain-sha224": SigningScheme(hashes.SHA224(), announced=f"{ECDSA_PLAIN}.2"),
+        "ecdsa-plain-sha256": SigningScheme(hashes.SHA256(), announced=f"{ECDSA_PLAIN}.3"),
+        "ecdsa-plain-sha384": SigningScheme(hashes.SHA384(), announced=f"{ECDSA_PLAIN}.4"),
+        "ecdsa-plain-sha512": SigningScheme(hashes.SHA512(), announced=f"{ECDSA_PLAIN}.5"),
+        "ecdsa-der-sha256": SigningScheme(hashes.SHA256(), der=True, announced=f"{_ECDSA_DER}.2"),
+        "ecdsa-der-sha384": SigningScheme(hashes.SHA384(), der=True, announced=f"{_ECDSA_DER}.3"),
+    }
+)
+"""By the name that a card image keeps."""
+
+
+def sign(
+    key: SigningKey, challenge: bytes, *, scheme: SigningScheme, randomness: Randomness
+) -> bytes:
+    """Sign a reader's challenge, by [9796-2] or by ECDSA."""
     if isinstance(key, rsa.RSAPrivateKey):
-        return _sign_with_recovery(key, challenge, randomness=randomness)
+        return _sign_with_recovery(key, challenge, scheme=scheme, randomness=randomness)
+    signature = key.sign(challenge, ec.ECDSA(scheme.hash))
+    if scheme.der:
+        return signature
     size = (key.curve.key_size + 7) // 8
-    r, s = decode_dss_signature(key.sign(challenge, ec.ECDSA(hashes.SHA256())))
+    r, s = decode_dss_signature(signature)
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
 def _sign_with_recovery(
-    key: rsa.RSAPrivateKey, challenge: bytes, *, randomness: Randomness
+    key: rsa.RSAPrivateKey, challenge: bytes, *, scheme: SigningScheme, randomness: Randomness
 ) -> bytes:
     numbers = key.private_numbers()
-    modulus = numbers.public_numbers.n
     size = key.key_size // 8
-    recoverable = randomness(size - hashlib.sha256().digest_size - 3)
-    digest = hashlib.sha256(recoverable + challenge).digest()
-    message = _PARTIAL_RECOVERY + recoverable + digest + _TRAILER_SHA256
-    return pow(int.from_bytes(message, "big"), numbers.d, modulus).to_bytes(size, "big")
+    recoverable = randomness(size - scheme.hash.digest_size - 1 - len(scheme.trailer))
+    digest = hashes.Hash(scheme.hash)
+    digest.update(recoverable + challenge)
+    message = _PARTIAL_RECOVERY + recoverable + digest.finalize() + scheme.trailer
+    number = int.from_bytes(message, "big")
+    return pow(number, numbers.d, numbers.public_numbers.n).to_bytes(size, "big")

@@ -1,8 +1,8 @@
-"""The machine-readable zone of a citizen card, written.
+"""The machine-readable zone of a citizen card or a passport, written.
 
-Knows TD1, its check digits and the Vietnamese rule for the number. Does not read.
+Knows TD1 with the Vietnamese rule for the number, TD3, and their check digits. Does not read.
 
-Spec: [9303-5] and [9303-3]; the rule for the number is from a card's own print.
+Spec: [9303-3], [9303-4], [9303-5]; the rule for the number is from a card's own print.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import date
 
-LINE = 30
+LINE, TD3_LINE = 30, 44
 NO_EXPIRY = "991231"
 _WEIGHTS = (7, 3, 1)
 _VALUES = {c: n for n, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")} | {"<": 0}
@@ -37,8 +37,8 @@ def transliterate(name: str) -> str:
 
 
 def mrz_information(*, number: str, birth: date, expiry: date | None) -> str:
-    """Return what opens the chip by its printed zone."""
-    parts = (number[3:], _yymmdd(birth), _yymmdd(expiry))
+    """Return what opens the chip by its printed zone; the number is nine characters."""
+    parts = (number, _yymmdd(birth), _yymmdd(expiry))
     return "".join(with_check_digit(part) for part in parts)
 
 
@@ -58,6 +58,28 @@ def td1(*, number: str, name: str, birth: date, sex: str, expiry: date | None) -
     family, _, given = transliterate(name).partition("<")
     composite = check_digit(upper[5:] + dates[0] + dates[1] + "<" * 11)
     return upper + middle + composite + f"{family}<<{given}".ljust(LINE, "<")[:LINE]
+
+
+def td3(
+    *, document: str, number: str, name: str, birth: date, sex: str, expiry: date | None
+) -> str:
+    """Return the two lines of a passport's zone, joined.
+
+    Args:
+        document: at most nine letters and digits.
+        number: the twelve digits, as the optional data.
+        name: family name first.
+        birth: date of birth.
+        sex: "M" or "F".
+        expiry: last day.
+    """
+    family, _, given = transliterate(name).partition("<")
+    upper = f"P<VNM{family}<<{given}".ljust(TD3_LINE, "<")[:TD3_LINE]
+    number_field = with_check_digit(document.ljust(9, "<"))
+    dates = with_check_digit(_yymmdd(birth)), with_check_digit(_yymmdd(expiry))
+    optional = with_check_digit(number.ljust(14, "<"))
+    composite = check_digit(number_field + dates[0] + dates[1] + optional)
+    return upper + number_field + "VNM" + dates[0] + sex + dates[1] + optional + composite
 
 
 def _yymmdd(day: date | None) -> str:

@@ -1,31 +1,47 @@
-"""The card's side of PACE with generic mapping over elliptic curves.
+"""The card's side of PACE.
 
 Knows the four exchanges, in order, and that a wrong password shows only in the last. Does not know
 which passwords a card has, nor what happens under the channel that it makes.
 
-Spec: [9303-11] "Password Authenticated Connection Establishment"; the worked example is its
-Appendix G.1.
+Spec: [9303-11] "Password Authenticated Connection Establishment"; the worked examples are its
+Appendices G, H and I.
 """
 
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any
-
-from ecdsa.ellipticcurve import INFINITY, PointJacobi
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emrtd.errors import ChipMalformed
-from emrtd.sim._secure_channel import BLOCK, SecureChannel, derive_key, encrypt, mac
+from emrtd.sim._cipher import AUTHENTICATING, PASSWORD
+from emrtd.sim._pace_mapping import (
+    ChipAuthenticationMapping,
+    GenericMapping,
+    IntegratedMapping,
+    Mapping,
+    element_from,
+    nonce_bytes,
+)
+from emrtd.sim._secure_channel import SecureChannel
 from emrtd.sim._status import StatusError
 from emrtd.tlv import encode, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from emrtd.sim._curves import Curve, Randomness
+    from emrtd.sim._curves import Randomness
+    from emrtd.sim._protocols import PACEOffer
 
 _WRONG_DATA = 0x6A80
 _NOT_AUTHENTICATED = 0x6300
+
+
+class PACEManner(Protocol):
+    """Where a chip may lie in PACE; an honest one returns what it is given."""
+
+    def public_key(self, step: int, own: bytes, theirs: bytes) -> bytes:
+        """Return the public key that is sent in a step."""
+
+    def pace_answer(self, step: int, objects: dict[int, bytes]) -> dict[int, bytes]:
+        """Return the objects that are sent in a step, by tag."""
 
 
 class PACECard:
@@ -35,40 +51,41 @@ class PACECard:
 
     Attributes:
         channel: the secure channel, once the reader has proved that it knows the password.
+        compressed_key: what stands for the card's ephemeral key in terminal authentication.
     """
 
     def __init__(
         self,
         password_seed: bytes,
         *,
-        protocol: bytes,
-        curve: Curve,
-        aes_bits: int,
+        offer: PACEOffer,
+        static_key: int,
         randomness: Randomness,
-        public_key: Callable[[int, bytes, bytes], bytes],
+        manner: PACEManner,
     ) -> None:
         """Begin a run.
 
         Args:
             password_seed: what the password turns into before the derivation of its key.
-            protocol: the object identifier of this PACE, without tag and length.
-            curve: the domain parameters.
-            aes_bits: 128, 192 or 256.
+            offer: how.
+            static_key: the chip's private number of chip authentication, for that mapping; else 0.
             randomness: the card's source.
-            public_key: what to send as (step, own key, reader's key); an honest card sends its own.
+            manner: what to send in place of what is right.
         """
-        self._password_key = derive_key(password_seed, counter=3, aes_bits=aes_bits)
-        self._protocol = protocol
-        self._curve = curve
-        self._aes_bits = aes_bits
+        self._offer = offer
+        self._cipher = offer.block_cipher
+        self._domain: Any = offer.parameters
+        self._password_key = self._cipher.derive(password_seed, PASSWORD)
         self._randomness = randomness
-        self._public_key = public_key
-        self._steps = [self._nonce, self._map, self._agree, self._confirm]
-        self._nonce_number = 0
+        self._manner = manner
+        self._mapping = _mapping(offer, static_key, randomness)
+        self._steps = [self._send_nonce, self._map, self._agree, self._confirm]
+        self._nonce = b""
         self._generator: Any = None
         self._keys = (b"", b"")
         self._secret = b""
         self.channel: SecureChannel | None = None
+        self.compressed_key = b""
 
     @property
     def at_last_step(self) -> bool:
@@ -81,61 +98,57 @@ class PACECard:
         Raises:
             StatusError: 6A80 or 6300; the run is over.
         """
-        if not self._steps:
-            raise StatusError(0x6985)
-        tag, value = self._steps.pop(0)(dynamic_data(data))
-        return encode(0x7C, encode(tag, value))
+        step = 5 - len(self._steps)
+        objects = self._steps.pop(0)(dynamic_data(data))
+        objects = self._manner.pace_answer(step, objects)
+        return encode(0x7C, b"".join(encode(tag, value) for tag, value in objects.items()))
 
-    def _nonce(self, objects: dict[int, bytes]) -> tuple[int, bytes]:
+    def _send_nonce(self, objects: dict[int, bytes]) -> dict[int, bytes]:
         if objects:
             raise StatusError(_WRONG_DATA)
-        nonce = self._randomness(BLOCK)
-        self._nonce_number = int.from_bytes(nonce, "big")
-        return 0x80, encrypt(self._password_key, nonce)
+        self._nonce = self._randomness(nonce_bytes(self._offer.mapping, self._cipher))
+        return {0x80: self._cipher.encrypt(self._password_key, self._nonce)}
 
-    def _map(self, objects: dict[int, bytes]) -> tuple[int, bytes]:
-        theirs = self._point(_only(objects, 0x81))
-        number = self._curve.private_number(self._randomness)
-        base = self._curve.points.generator
-        own = (base * number).to_bytes("uncompressed")
-        self._generator = base * self._nonce_number + theirs * number
-        if self._generator == INFINITY:
-            raise StatusError(_WRONG_DATA)
-        return 0x82, self._public_key(2, own, _only(objects, 0x81))
+    def _map(self, objects: dict[int, bytes]) -> dict[int, bytes]:
+        theirs = _only(objects, 0x81)
+        own, self._generator = self._mapping.map(self._nonce, theirs)
+        return {0x82: self._manner.public_key(2, own, theirs) if own else own}
 
-    def _agree(self, objects: dict[int, bytes]) -> tuple[int, bytes]:
+    def _agree(self, objects: dict[int, bytes]) -> dict[int, bytes]:
         theirs = _only(objects, 0x83)
-        point = self._point(theirs)
-        number = self._curve.private_number(self._randomness)
-        own = (self._generator * number).to_bytes("uncompressed")
+        element = element_from(self._domain, theirs)
+        number = self._domain.private_number(self._randomness)
+        own = self._domain.encode(self._domain.power(self._generator, number))
         if own == theirs:
             raise StatusError(_WRONG_DATA)
-        shared = point * number
-        self._secret = int(shared.x()).to_bytes(self._curve.field_bytes, "big")
-        self._keys = own, theirs
-        return 0x84, self._public_key(3, own, theirs)
+        self._secret = self._domain.secret(self._domain.power(element, number))
+        self._keys = own, self._domain.encode(element)
+        self.compressed_key = self._domain.compressed(own)
+        return {0x84: self._manner.public_key(3, own, theirs)}
 
-    def _confirm(self, objects: dict[int, bytes]) -> tuple[int, bytes]:
+    def _confirm(self, objects: dict[int, bytes]) -> dict[int, bytes]:
         own, theirs = self._keys
-        key = derive_key(self._secret, counter=2, aes_bits=self._aes_bits)
-        if not hmac.compare_digest(_only(objects, 0x85), mac(key, self._token_data(own))):
+        key = self._cipher.derive(self._secret, AUTHENTICATING)
+        expected = self._cipher.mac_of_any(key, self._token_data(own))
+        if not hmac.compare_digest(_only(objects, 0x85), expected):
             raise StatusError(_NOT_AUTHENTICATED)
-        self.channel = SecureChannel(self._secret, aes_bits=self._aes_bits)
-        return 0x86, mac(key, self._token_data(theirs))
+        self.channel = SecureChannel(self._secret, cipher=self._cipher)
+        answer = {0x86: self._cipher.mac_of_any(key, self._token_data(theirs))}
+        if proof := self._mapping.proof():
+            answer[0x8A] = self.channel.encrypted_proof(proof)
+        return answer
 
     def _token_data(self, public_key: bytes) -> bytes:
-        return encode(0x7F49, encode(0x06, self._protocol) + encode(0x86, public_key))
+        protocol = encode(0x06, self._offer.oid_value)
+        return encode(0x7F49, protocol + encode(self._domain.key_tag, public_key))
 
-    def _point(self, raw: bytes) -> Any:
-        """Decode an uncompressed point and see that it is on the curve."""
-        size = self._curve.field_bytes
-        if len(raw) != 1 + 2 * size or raw[0] != 4:
-            raise StatusError(_WRONG_DATA)
-        x, y = (int.from_bytes(half, "big") for half in (raw[1 : 1 + size], raw[1 + size :]))
-        curve = self._curve.points.curve
-        if max(x, y) >= curve.p() or not curve.contains_point(x, y):
-            raise StatusError(_WRONG_DATA)
-        return PointJacobi(curve, x, y, 1, self._curve.order)
+
+def _mapping(offer: PACEOffer, static_key: int, randomness: Randomness) -> Mapping:
+    if offer.mapping == "im":
+        return IntegratedMapping(offer.parameters, offer.block_cipher)
+    if offer.mapping == "cam":
+        return ChipAuthenticationMapping(offer.parameters, randomness, static=static_key)
+    return GenericMapping(offer.parameters, randomness)
 
 
 def dynamic_data(data: bytes) -> dict[int, bytes]:

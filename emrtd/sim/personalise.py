@@ -1,111 +1,61 @@
-"""Issue a test card: a made-up holder, a portrait and an issuer become files, keys and passwords.
+"""Issue a test card: a made-up holder, pictures and an issuer become files, keys and passwords.
 
-Knows what each generation of the citizen card stores under ICAO rules, how its number, dates and
-passwords hang together, and how a counterfeiter would change the result. Does not read images (they
-are bytes) and refuses any number that could be a person's.
+Knows what each generation stores and offers unless told otherwise, and how a counterfeiter would
+change the result. Does not read images (they are bytes) and refuses any number that could be a
+person's.
 
-Spec: [9303-10]; Circular 16/2024/TT-BCA article 6 for the 2024 card.
+Spec: [9303-10], [9303-11].
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from emrtd.sim import _data_groups as groups
+from emrtd.sim import _issue
 from emrtd.sim._curves import CURVES
-from emrtd.sim._facial_record import MAX_IMAGE_BYTES, dg2
-from emrtd.sim._files import SOD_TAG
-from emrtd.sim._mrz_writer import mrz_information, td1, transliterate
-from emrtd.sim.card_image import CardImage
-from emrtd.sim.pki import Identity, TestPKI, sign_security_object
-from emrtd.tlv import encode
+from emrtd.sim._domains import DOMAINS
+from emrtd.sim._facial_record import MAX_IMAGE_BYTES
+from emrtd.sim._holder import Holder, expiry, zone_password
+from emrtd.sim._issue import signed_files
+from emrtd.sim._key_proofs import ChipKey
+from emrtd.sim._protocols import PACEOffer
+from emrtd.sim.card_image import CardImage, Generation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import date
+    from collections.abc import Mapping
 
     from emrtd.sim._curves import Randomness
     from emrtd.sim._key_proofs import SigningKey
+    from emrtd.sim.pki import TestPKI
 
-__all__ = ["MAX_IMAGE_BYTES", "CardImage", "Holder", "clone", "expiry", "personalise", "tamper"]
+__all__ = [
+    "DOMAINS", "MAX_IMAGE_BYTES", "AccessMethod", "AuthMethod", "CardImage", "Generation", "Holder",
+    "PACEOffer", "clone", "expiry", "personalise", "signed_files", "tamper",
+]  # fmt: skip
 
-TEST_PREFIX = "999"
-"""No province has this number: what starts with it is nobody's."""
+AuthMethod = Literal["aa", "ca", "cam"]
+AccessMethod = Literal["bac", "pace"]
 
-Generation = Literal["2021", "2024"]
-AuthMethod = Literal["aa", "ca"]
-
-DEFAULT_AUTH: Mapping[str, frozenset[AuthMethod]] = {
-    "2021": frozenset({"aa", "ca"}),
-    "2024": frozenset({"ca"}),
-}
-DG13_FIELDS_2024 = (1, 2, 3, 4, 5, 8, 12)
-"""Number, name, birth, sex, nationality, origin, expiry: the rest is for approved devices."""
-
-NO_EXPIRY = "Không thời hạn"
-_BANDS = ((23, 25), (38, 40), (58, 60))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Holder:
-    """A made-up person.
-
-    Attributes:
-        number: twelve digits that start with `TEST_PREFIX`.
-        name: family name first, with its marks.
-        sex: "M" or "F".
-        expiry: last day of the card, None for one without.
-        father: "" if the record has no parents; so for the mother and the spouse.
-
-    Raises:
-        ValueError: the number may be a person's, the name is empty, or the dates run backward.
-    """
-
-    number: str
-    name: str
-    birth: date
-    sex: Literal["M", "F"]
-    issued: date
-    expiry: date | None
-    nationality: str = "Việt Nam"
-    ethnicity: str = "Kinh"
-    religion: str = "Không"
-    origin: str = "Xã Mẫu, Hà Nội"
-    residence: str = "Số 1, Phố Giả, Xã Mẫu, Hà Nội"
-    marks: str = "Nốt ruồi C:1cm"
-    father: str = "Nguyễn Văn A"
-    mother: str = "Trần Thị B"
-    spouse: str = ""
-    old_number: str = ""
-    serial: str = "0123456789ABCDEF"
-
-    def __post_init__(self) -> None:
-        if not (self.number.isascii() and self.number.isdigit() and len(self.number) == 12):
-            raise ValueError("a personal number has twelve digits")
-        if not self.number.startswith(TEST_PREFIX):
-            raise ValueError(f"a test card's number starts with {TEST_PREFIX}: others are people's")
-        if not transliterate(self.name):
-            raise ValueError("a name needs letters")
-        if not self.birth <= self.issued <= (self.expiry or self.issued):
-            raise ValueError("birth, issue and expiry are in this order")
-
-
-def expiry(birth: date, issued: date) -> date | None:
-    """Return the last day by the age bands of the law: 25, 40, 60; None for who is past them.
-
-    A card issued in the two years before a band is valid to the next one.
-    """
-    age = issued.year - birth.year - ((issued.month, issued.day) < (birth.month, birth.day))
-    for younger_than, until in _BANDS:
-        if age < younger_than:
-            leap_day = (birth.month, birth.day) == (2, 29)
-            return birth.replace(year=birth.year + until, day=28 if leap_day else birth.day)
-    return None
+DEFAULT_AUTH: Mapping[str, frozenset[AuthMethod]] = MappingProxyType(
+    {
+        "2021": frozenset({"aa", "ca"}),
+        "2024": frozenset({"ca"}),
+        "passport": frozenset({"aa", "ca"}),
+    }
+)
+DEFAULT_ACCESS: Mapping[str, frozenset[AccessMethod]] = MappingProxyType(
+    {
+        "2021": frozenset({"pace"}),
+        "2024": frozenset({"pace"}),
+        "passport": frozenset({"bac", "pace"}),
+    }
+)
+_NO_FINGERS: Mapping[int, bytes] = MappingProxyType({})
 
 
 def personalise(
@@ -116,10 +66,20 @@ def personalise(
     pki: TestPKI,
     randomness: Randomness,
     auth: frozenset[AuthMethod] | None = None,
+    access: frozenset[AccessMethod] | None = None,
+    pace: Literal["gm", "im", "cam"] | tuple[PACEOffer, ...] = "gm",
+    parameter_ids: bool = True,
     curve: str = "brainpoolP256r1",
-    aes_bits: int = 128,
+    cipher: str = "AES-128",
+    chip_auth_key_id: int | None = None,
     active_auth_key: SigningKey | None = None,
+    active_auth_scheme: str | None = None,
     explicit_parameters: bool = False,
+    fingers: Mapping[int, bytes] = _NO_FINGERS,
+    signature_image: bytes = b"",
+    contacts: tuple[tuple[str, str, str], ...] = (),
+    extended_bytes: int | None = None,
+    pin: str = "",
 ) -> CardImage:
     """Issue one card.
 
@@ -127,69 +87,109 @@ def personalise(
         holder: who is on it.
         portrait_image: JPEG or JPEG 2000, at most `MAX_IMAGE_BYTES`.
         generation: which files it has and what its citizen record holds.
-        pki: its signers.
+        pki: its signers, and with fingers the country verifier that it trusts.
         randomness: source of the chip's keys; the same bytes give the same card.
-        auth: how the chip proves itself, None for what the generation does.
-        curve: of PACE and of the chip's keys, a name of `CURVES`.
-        aes_bits: 128, 192 or 256.
+        auth: how the chip proves itself, None for what the generation does; "cam" is chip
+            authentication mapping, which `pace` may ask for as well.
+        access: what opens it, None for what the generation does.
+        pace: the mapping, over `curve` with `cipher`; or every way there is, in order.
+        parameter_ids: whether the PACEInfos name their domain.
+        curve: of PACE and of the chip's key, a name of `DOMAINS`: groups of integers as well.
+        cipher: of PACE and of chip authentication, a name of `CIPHERS`.
+        chip_auth_key_id: the number of the chip's key, None for none.
         active_auth_key: for active authentication, None for a new P-256 key.
-        explicit_parameters: write the curve of the chip's keys out, as states do.
+        active_auth_scheme: a name of `SCHEMES`, None for SHA-256 in the usual form.
+        explicit_parameters: write the curves of the chip's keys out, as states do.
+        fingers: position (1 to 10) to coded image; with any, DG3 needs terminal authentication.
+        signature_image: for DG7, b"" for none.
+        contacts: name, telephone, address of persons to notify, for DG16.
+        extended_bytes: the longest command and answer, announced in EF.ATR/INFO; 0 for short ones
+            only, None for any length without a word about it.
+        pin: six digits that open the chip too, "" for none.
 
     Raises:
-        ValueError: the image is no portrait.
+        ValueError: an image is none, or the choices do not fit together.
     """
     methods = DEFAULT_AUTH[generation] if auth is None else auth
-    domain = CURVES[curve]
-    chip_auth = domain.private_key(randomness) if "ca" in methods else None
-    active_auth = None
-    if "aa" in methods:
-        active_auth = active_auth_key or CURVES["P-256"].private_key(randomness)
-    record = _citizen_record(holder)
-    if generation == "2024":
-        record = {number: record[number] for number in DG13_FIELDS_2024}
-    explicit = domain if explicit_parameters else None
-    ca_info = None if chip_auth is None else groups.public_key_info(chip_auth, explicit=explicit)
-    data_groups = {
-        "DG1": groups.dg1(_mrz(holder)),
-        "DG2": dg2(portrait_image),
-        "DG13": groups.dg13(record),
-        "DG14": groups.dg14(domain, aes_bits, chip_auth=ca_info, active_auth=active_auth),
-    }
-    if active_auth is not None:
-        aa_curve = CURVES["P-256"] if explicit_parameters and active_auth_key is None else None
-        data_groups["DG15"] = groups.dg15(groups.public_key_info(active_auth, explicit=aa_curve))
+    ways = DEFAULT_ACCESS[generation] if access is None else access
+    offers = _offers(pace, curve, cipher, mapped="cam" in methods) if "pace" in ways else ()
+    if not ways or ("pace" in ways and not offers):
+        raise ValueError("a card needs a way in")
+    if fingers and "ca" not in methods:
+        raise ValueError("fingers need chip authentication before the terminal's")
+    signing_key = _signing_key(active_auth_key, randomness) if "aa" in methods else None
+    chip = _issue.Chip(
+        pace=offers,
+        parameter_ids=parameter_ids,
+        cipher=cipher,
+        key=_chip_key(offers, curve, randomness, needed="ca" in methods),
+        key_id=chip_auth_key_id,
+        chip_auth="ca" in methods,
+        signing_key=signing_key,
+        scheme=active_auth_scheme or _usual_scheme(signing_key),
+        explicit=explicit_parameters,
+        extended_bytes=extended_bytes,
+        terminal_auth=bool(fingers),
+    )
+    pictures = _issue.Pictures(portrait_image, fingers, signature_image)
+    made = _issue.data_groups(holder, pictures, chip, generation=generation, contacts=contacts)
     return CardImage(
         generation=generation,
-        curve=curve,
-        aes_bits=aes_bits,
-        files={
-            "CardAccess": groups.card_access(domain, aes_bits, chip_auth=chip_auth is not None),
-            "COM": groups.com(data_groups),
-            "SOD": signed_files(data_groups, pki.signer),
-            **data_groups,
-        },
-        expired_sod=signed_files(data_groups, pki.expired_signer),
-        chip_auth_key=_pkcs8(chip_auth),
-        active_auth_key=_pkcs8(active_auth),
+        bac="bac" in ways,
+        pace=offers,
+        cipher=cipher,
+        files={**_issue.other_files(made, chip, generation=generation, pki=pki), **made},
+        alternatives=_issue.alternatives(made, holder, generation=generation, pki=pki),
+        chip_auth_key=chip.key,
+        chip_auth_key_id=chip_auth_key_id,
+        active_auth_key=_pkcs8(signing_key),
+        active_auth_scheme=chip.scheme,
         can=holder.number[-6:],
-        mrz_information=mrz_information(
-            number=holder.number, birth=holder.birth, expiry=holder.expiry
-        ),
+        pin=pin,
+        mrz_information=zone_password(holder, passport=generation == "passport"),
+        trust_points=(pki.cvca.certificate,) if fingers else (),
+        today=holder.issued,
+        extended_bytes=extended_bytes,
     )
 
 
-def signed_files(files: Mapping[str, bytes], signer: Identity) -> bytes:
-    """Return an EF.SOD over the data groups among these files."""
-    return encode(SOD_TAG, sign_security_object(groups.security_object(files), signer))
+def _offers(
+    pace: str | tuple[PACEOffer, ...], curve: str, cipher: str, *, mapped: bool
+) -> tuple[PACEOffer, ...]:
+    if isinstance(pace, tuple):
+        return pace
+    if pace == "im":
+        if mapped:
+            raise ValueError("chip authentication mapping is not the integrated one")
+        return (PACEOffer("im", curve, cipher),)
+    return (PACEOffer("cam" if mapped or pace == "cam" else "gm", curve, cipher),)
+
+
+def _chip_key(
+    offers: tuple[PACEOffer, ...], curve: str, randomness: Randomness, *, needed: bool
+) -> ChipKey | None:
+    mapped = [each for each in offers if each.mapping == "cam"]
+    if not needed and not mapped:
+        return None
+    domain = (mapped[0] if mapped else PACEOffer("gm", curve, "AES-128")).parameters
+    return ChipKey(domain.name, domain.private_number(randomness))
+
+
+def _signing_key(given: SigningKey | None, randomness: Randomness) -> SigningKey:
+    return CURVES["P-256"].private_key(randomness) if given is None else given
+
+
+def _usual_scheme(key: SigningKey | None) -> str:
+    return "rsa-sha256" if isinstance(key, rsa.RSAPrivateKey) else "ecdsa-plain-sha256"
 
 
 def clone(card: CardImage) -> CardImage:
     """Return a counterfeit: the right files, but keys that the counterfeiter had to make."""
-    chip_auth, active_auth = card.chip_auth_private(), card.active_auth_private()
+    active_auth = card.active_auth_private()
     return dataclasses.replace(
         card,
-        chip_auth_key=_pkcs8(None if chip_auth is None else _another(chip_auth)),
-        active_auth_key=_pkcs8(None if active_auth is None else _another(active_auth)),
+        chip_auth_key=None if card.chip_auth_key is None else _another(card.chip_auth_key),
+        active_auth_key=_pkcs8(None if active_auth is None else _another_signing(active_auth)),
     )
 
 
@@ -207,7 +207,7 @@ def tamper(card: CardImage, file: str = "DG1", offset: int | None = None) -> Car
     """
     raw = bytearray(card.files.get(file, b""))
     if offset is None:
-        offset = len(raw) - _NAME_LINE if file == "DG1" else len(raw) * 3 // 4
+        offset = _name_at(card) if file == "DG1" else len(raw) * 3 // 4
     if not -len(raw) <= offset < len(raw):
         raise ValueError(f"no byte {offset} in {file}")
     old = chr(raw[offset])
@@ -218,47 +218,16 @@ def tamper(card: CardImage, file: str = "DG1", offset: int | None = None) -> Car
     return dataclasses.replace(card, files={**card.files, file: bytes(raw)})
 
 
-_NAME_LINE = 30
+def _name_at(card: CardImage) -> int:
+    """Return where the name begins in DG1: the third line of a card, the first of a passport."""
+    return 10 if card.generation == "passport" else len(card.files["DG1"]) - 30
 
 
-def _mrz(holder: Holder) -> str:
-    return td1(
-        number=holder.number, name=holder.name, birth=holder.birth, sex=holder.sex,
-        expiry=holder.expiry,
-    )  # fmt: skip
+def _another(key: ChipKey) -> ChipKey:
+    return ChipKey(key.domain, key.number - 1 if key.number > 1 else 2)
 
 
-def _citizen_record(holder: Holder) -> dict[int, str | tuple[str, ...]]:
-    texts: dict[int, str | tuple[str, ...]] = {
-        1: holder.number,
-        2: holder.name,
-        3: _slashed(holder.birth),
-        4: "Nam" if holder.sex == "M" else "Nữ",
-        5: holder.nationality,
-        6: holder.ethnicity,
-        7: holder.religion,
-        8: holder.origin,
-        9: holder.residence,
-        10: holder.marks,
-        11: _slashed(holder.issued),
-        12: NO_EXPIRY if holder.expiry is None else _slashed(holder.expiry),
-        13: _named((holder.father, holder.mother)),
-        14: _named((holder.spouse,)),
-        15: holder.old_number,
-        16: holder.serial,
-    }
-    return {number: text for number, text in texts.items() if text}
-
-
-def _named(people: Iterable[str]) -> tuple[str, ...]:
-    return tuple(person for person in people if person)
-
-
-def _slashed(day: date) -> str:
-    return f"{day:%d/%m/%Y}"
-
-
-def _another(key: SigningKey) -> SigningKey:
+def _another_signing(key: SigningKey) -> SigningKey:
     """Return a key of the same kind and size that is not this one."""
     if isinstance(key, rsa.RSAPrivateKey):
         return rsa.generate_private_key(public_exponent=65537, key_size=key.key_size)

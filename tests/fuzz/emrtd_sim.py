@@ -7,6 +7,7 @@ from functools import cache
 
 from emrtd.errors import ChipMalformed
 from emrtd.sim import CardImage, Chip, Holder, TestPKI, personalise
+from emrtd.sim._cvc import CVCertificate
 
 JPEG = bytes.fromhex("FFD8FFC0000B080190012C01011100FFD9")
 
@@ -36,4 +37,5 @@ TARGETS = {
     "emrtd.sim.chip": (_answer, ()),
     "emrtd.sim.card_image": (CardImage.from_json, (ChipMalformed,)),
     "emrtd.sim.pki": (TestPKI.from_json, (ChipMalformed,)),
+    "emrtd.sim.cvc": (CVCertificate.from_bytes, (ChipMalformed,)),
 }

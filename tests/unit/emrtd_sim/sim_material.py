@@ -82,7 +82,14 @@ class Terminal:
         self.counter = 0
 
     def protect(
-        self, ins: int, p1: int, p2: int, data: bytes = b"", le: int | None = None
+        self,
+        ins: int,
+        p1: int,
+        p2: int,
+        data: bytes = b"",
+        le: int | None = None,
+        *,
+        cla: int = 0x0C,
     ) -> bytes:
         """Return a protected command with extended lengths, so that any answer fits."""
         self.counter += 1
@@ -93,7 +100,7 @@ class Terminal:
         if le is not None:
             size = 1 if le <= 256 else 2
             body += _object(0x97, (le % 256**size).to_bytes(size, "big"))
-        return self._sealed(bytes((0x0C, ins, p1, p2)), body)
+        return self._sealed(bytes((cla, ins, p1, p2)), body)
 
     def protect_anything(self, header: str, body: bytes) -> bytes:
         """Return a command whose checksum is right over whatever objects."""

@@ -29,15 +29,27 @@ def test_a_cut_off_card_is_refused(cut: int) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("version", 2), ("version", True), ("version", "1"), ("extra", 1), ("generation", "2025"),
-        ("generation", None), ("curve", "P-192"), ("aes_bits", 64), ("aes_bits", "128"),
-        ("aes_bits", True),
+        ("version", 3), ("version", True), ("version", "1"), ("extra", 1), ("generation", "2025"),
+        ("generation", None), ("cipher", "AES-64"), ("cipher", 128), ("bac", 1), ("pace", []),
+        ("pace", [["gm", "P-256"]]), ("pace", ["gm"]), ("chip_auth_key", []),
+        ("pace", [["gm", "P-255", "AES-128"]]), ("pace", {}),
+        ("pace", [["xx", "P-256", "AES-128"]]), ("pace", [["im", "P-224", "AES-128"]]),
+        ("pace", [["cam", "modp1024-160", "AES-128"]]), ("pace", [["cam", "P-256", "3DES"]]),
+        ("pace", [["cam", "P-256", "AES-128"]]), ("pace", [["gm", "P-256", "AES-128"]] * 17),
+        ("pin", "12345"), ("pin", None), ("today", "2021-13-01"), ("today", 5),
+        ("trust_points", ["00"]), ("trust_points", {}), ("extended_bytes", 299),
+        ("extended_bytes", 65_536), ("extended_bytes", True), ("extended_bytes", "300"),
+        ("active_auth_scheme", "rsa-sha256"), ("active_auth_scheme", "none"),
+        ("chip_auth_key_id", 256), ("chip_auth_key_id", -1), ("chip_auth_key_id", "1"),
+        ("chip_auth_key", ["P-256"]), ("chip_auth_key", ["P-256", "0"]),
+        ("chip_auth_key", ["P-256", "f" * 64]), ("chip_auth_key", ["P-256", "g"]),
         ("can", "12345"), ("can", "\uff11" * 6), ("can", 123456), ("mrz_information", ""),
         ("mrz_information", "x" * 65), ("mrz_information", "ẻ"), ("chip_auth_key", "00"),
         ("chip_auth_key", "zz"), ("chip_auth_key", "00" * 5000), ("active_auth_key", []),
-        ("files", []), ("files", {}), ("files", {"CardAccess": ""}), ("files", {"DG1": "00"}),
+        ("files", []), ("files", {}), ("files", {"CardAccess": ""}), ("files", None),
         ("files", {"CardAccess": "0"}), ("files", {"CardAccess": "00", "DG17": "00"}),
-        ("files", {"CardAccess": "00" * 80_000}), ("expired_sod", ""), ("expired_sod", None),
+        ("files", {"CardAccess": "00" * 262_145}), ("alternatives", {"expired": ""}),
+        ("alternatives", {"nobody": "00"}), ("alternatives", None),
     ],
 )  # fmt: skip
 def test_what_is_out_of_bounds_is_refused(key: str, value: Any) -> None:
@@ -50,20 +62,21 @@ def test_missing_doubled_deep_and_long_are_refused() -> None:
         with pytest.raises(ChipMalformed):
             CardImage.from_json(json.dumps({k: v for k, v in TREE.items() if k != key}))
     doubled = '{"version": 1, ' + CARD.to_json().lstrip()[1:]
-    for raw in (doubled, "[" * 100_000, '{"a":' * 100_000, " " * 2_000_000, "[]", "null", b"\xff"):
+    for raw in (doubled, "[" * 100_000, '{"a":' * 100_000, " " * 2_100_000, "[]", "null", b"\xff"):
         with pytest.raises(ChipMalformed):
             CardImage.from_json(raw)
 
 
-def test_an_rsa_key_is_no_key_for_chip_authentication() -> None:
+def test_a_signing_key_and_its_scheme_are_of_one_kind() -> None:
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()).hex()
     with pytest.raises(ChipMalformed):
-        CardImage.from_json(json.dumps(TREE | {"chip_auth_key": der}))
-    assert CardImage.from_json(json.dumps(TREE | {"active_auth_key": der})).active_auth_key
+        CardImage.from_json(json.dumps(TREE | {"active_auth_key": der}))
+    fits = TREE | {"active_auth_key": der, "active_auth_scheme": "rsa-sha1-bc"}
+    assert CardImage.from_json(json.dumps(fits)).active_auth_key
 
 
 @given(raw=st.one_of(st.binary(max_size=300), st.text(max_size=300)))

@@ -3,7 +3,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import subprocess
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -12,11 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from sim_material import HOLDER, JPEG, opened, stream, vector
 
 from emrtd.sim import CardImage, TestPKI, clone, personalise
-from emrtd.sim._key_proofs import agree, sign
+from emrtd.sim._key_proofs import SCHEMES, ChipKey, sign
 from emrtd.sim._status import StatusError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SELECT_APPLICATION = (0xA4, 0x04, 0x0C, bytes.fromhex("A0000002471001"))
 CHALLENGE = bytes.fromhex("F173589974BF40C6")
@@ -24,25 +23,63 @@ READER = ec.derive_private_key(20_260_601, ec.BrainpoolP256R1())
 READER_POINT = READER.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
-def test_rsa_signature_recovers_to_the_structure_of_the_worked_example() -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    signature = sign(key, CHALLENGE, randomness=stream("m1"))
-    numbers = key.public_key().public_numbers()
-    message = pow(int.from_bytes(signature, "big"), numbers.e, numbers.n).to_bytes(256, "big")
-    assert (message[0], message[-2:]) == (0x6A, b"\x34\xcc")
-    assert hashlib.sha256(message[1:-34] + CHALLENGE).digest() == message[-34:-2]
-    assert message[1:-34] == stream("m1")(221)
+TRAILERS = {
+    "rsa-sha1-bc": b"\xbc", "rsa-sha1": b"\x33\xcc", "rsa-sha224": b"\x38\xcc",
+    "rsa-sha256": b"\x34\xcc", "rsa-sha384": b"\x36\xcc", "rsa-sha512": b"\x35\xcc",
+}  # fmt: skip
 
 
-def test_ecdsa_signature_is_openssls(tmp_path: Path) -> None:
+@cache
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def recovered(key: rsa.RSAPrivateKey, signature: bytes) -> bytes:
+    """Let openssl apply the public key."""
+    with TemporaryDirectory() as folder:
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        Path(folder, "key.pem").write_bytes(public)
+        command = ["openssl", "pkeyutl", "-verifyrecover", "-pubin", "-inkey", "key.pem",
+                   "-pkeyopt", "rsa_padding_mode:none"]  # fmt: skip
+        done = subprocess.run(command, cwd=folder, input=signature, capture_output=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("scheme", TRAILERS)
+def test_rsa_signature_recovers_to_the_structure_of_the_worked_example(scheme: str) -> None:
+    name, trailer = scheme.rsplit("-", 1)[0] if scheme.endswith("bc") else scheme, TRAILERS[scheme]
+    digest_of = getattr(hashlib, name.removeprefix("rsa-"))
+    key = rsa_key()
+    signature = sign(key, CHALLENGE, scheme=SCHEMES[scheme], randomness=stream("m1"))
+    message = recovered(key, signature)
+    tail = digest_of().digest_size + len(trailer)
+    assert (message[0], message[-len(trailer) :]) == (0x6A, trailer)
+    recoverable = message[1:-tail]
+    digest = digest_of(recoverable + CHALLENGE).digest()
+    assert message[-tail:] == digest + trailer
+    assert recoverable == stream("m1")(255 - tail)
+
+
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name.startswith("ecdsa")])
+def test_ecdsa_signature_is_openssls(tmp_path: Path, scheme: str) -> None:
     key = ec.derive_private_key(7, ec.SECP256R1())
-    signature = sign(key, CHALLENGE, randomness=stream("unused"))
-    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+    signature = sign(key, CHALLENGE, scheme=SCHEMES[scheme], randomness=stream("unused"))
+    if "plain" in scheme:
+        r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+        signature = encode_dss_signature(r, s)
     (tmp_path / "key.pem").write_bytes(
         key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
-    (tmp_path / "signature").write_bytes(encode_dss_signature(r, s))
-    command = ["openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "signature"]
+    (tmp_path / "signature").write_bytes(signature)
+    command = [
+        "openssl",
+        "dgst",
+        f"-{scheme.rsplit('-', 1)[1]}",
+        "-verify",
+        "key.pem",
+        "-signature",
+        "signature",
+    ]
     subprocess.run(command, input=CHALLENGE, cwd=tmp_path, check=True, capture_output=True)
 
 
@@ -51,7 +88,13 @@ def test_ecdsa_signature_is_openssls(tmp_path: Path) -> None:
 )
 def test_agreement_refuses_what_is_no_point(point: bytes) -> None:
     with pytest.raises(StatusError):
-        agree(ec.derive_private_key(7, ec.BrainpoolP256R1()), point)
+        ChipKey("brainpoolP256r1", 7).agree(point)
+
+
+@pytest.mark.parametrize(("domain", "number"), [("P-256", 0), ("P-256", 1 << 256), ("P-255", 5)])
+def test_a_chip_key_is_of_its_domain(domain: str, number: int) -> None:
+    with pytest.raises(ValueError, match="key"):
+        ChipKey(domain, number)
 
 
 def chip_authentication(card: CardImage) -> bool:
@@ -110,7 +153,7 @@ def test_a_bad_point_leaves_the_old_channel(example_card: CardImage) -> None:
 
 
 def test_active_authentication_over_the_channel(pki: TestPKI) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = rsa_key()
     card = personalise(
         HOLDER, JPEG, generation="2021", pki=pki, randomness=stream("card"), active_auth_key=key
     )

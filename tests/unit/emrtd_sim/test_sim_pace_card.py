@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from sim_material import script, vector
 
 from emrtd.sim import CardImage, Chip
+from emrtd.sim._protocols import PACEOffer
 
 EXAMPLE = vector("9303-11/pace_gm_ecdh_card_side.json")
 APDUS = [(bytes.fromhex(asked), bytes.fromhex(given)) for asked, given in EXAMPLE["apdus"]]
@@ -49,7 +50,8 @@ def test_the_can_encrypts_the_nonce_by_the_published_key(
     card: CardImage, bits: int, suffix: str
 ) -> None:
     published = vector("9303-11/password_keys.json")
-    own = chip(dataclasses.replace(card, can=published["can"], aes_bits=bits))
+    offer = PACEOffer("gm", "brainpoolP256r1", f"AES-{bits}")
+    own = chip(dataclasses.replace(card, can=published["can"], pace=(offer,)))
     chosen = f"0022C1A412800A04007F000702020402{suffix}83010284010D"
     assert own.answer(bytes.fromhex(chosen)).hex() == "9000"
     secret = own.answer(APDUS[1][0])[4:-2]

@@ -1,0 +1,166 @@
+"""Lies about who issued a card, and for which chip: other signers, other keys.
+
+Knows how a counterfeiter makes or borrows them. The expected finding of each was written first,
+from the standard and the attack.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from emrtd.errors import Fault
+from emrtd.sim._fault_case import FaultCase
+from emrtd.sim._manner import Manner, UnknownFaultError
+from emrtd.sim.personalise import clone, signed_files
+from emrtd.sim.pki import TestPKI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emrtd.sim.card_image import CardImage
+
+
+class _Clone(Manner):
+    CHIP, SIGNING = True, True
+
+    def card(self, card: CardImage) -> CardImage:
+        lacks = card.chip_auth_key is None, card.active_auth_key is None
+        if (lacks[0] or not self.CHIP) and (lacks[1] or not self.SIGNING):
+            raise UnknownFaultError("a card without such keys has no clone but itself")
+        copy = clone(card)
+        return dataclasses.replace(
+            card,
+            chip_auth_key=copy.chip_auth_key if self.CHIP else card.chip_auth_key,
+            active_auth_key=copy.active_auth_key if self.SIGNING else card.active_auth_key,
+        )
+
+
+class _ForeignChipKey(_Clone):
+    SIGNING = False
+
+
+class _ForeignSigningKey(_Clone):
+    CHIP = False
+
+
+class _SilentClone(_Clone):
+    """Hopes that a proof not given is a proof not missed."""
+
+    def refuses(self, ins: int) -> int:
+        return 0x6D00 if ins in {0x22, 0x88} and self._open else 0
+
+    def powered(self) -> None:
+        self._open = False
+
+    def answered(self, response: bytes, *, protected: bool) -> bytes:
+        self._open = self._open or protected
+        return response
+
+
+class _OtherSecurityObject(Manner):
+    """The same card with a security object of another signer, or over other data."""
+
+    NAME = ""
+
+    def card(self, card: CardImage) -> CardImage:
+        return dataclasses.replace(card, files={**card.files, "SOD": card.alternatives[self.NAME]})
+
+
+class _ExpiredSigner(_OtherSecurityObject):
+    NAME = "expired"
+
+
+class _EarlySigner(_OtherSecurityObject):
+    NAME = "not_yet"
+
+
+class _RevokedSigner(_OtherSecurityObject):
+    NAME = "revoked"
+
+
+class _Namesake(_OtherSecurityObject):
+    NAME = "namesake"
+
+
+class _SecurityObjectOfAnother(_OtherSecurityObject):
+    NAME = "another"
+
+
+class _Bare(_OtherSecurityObject):
+    """A card that never promised to prove anything."""
+
+    NAME = "bare"
+
+    def card(self, card: CardImage) -> CardImage:
+        if any(each.mapping == "cam" for each in card.pace):
+            raise UnknownFaultError("this card promises its proof in EF.CardAccess")
+        bare = super().card(card)
+        files = {name: raw for name, raw in bare.files.items() if name not in {"DG14", "DG15"}}
+        return dataclasses.replace(bare, files=files)
+
+
+class _UnknownIssuer(Manner):
+    def card(self, card: CardImage) -> CardImage:
+        stranger = TestPKI.create(
+            self.randomness,
+            valid_from=datetime(2000, 1, 1, tzinfo=UTC),
+            valid_until=datetime(2049, 12, 31, tzinfo=UTC),
+            organisation="Tram Test Stranger",
+        )
+        return dataclasses.replace(
+            card, files={**card.files, "SOD": signed_files(card.files, stranger.signer)}
+        )
+
+
+CASES: Mapping[str, FaultCase] = {
+    "clone": FaultCase(
+        "right files, but none of the private keys they announce",
+        Fault.CHIP_KEY_MISMATCH,
+        _Clone,
+        fact="ca",
+    ),
+    "silent_clone": FaultCase(
+        "a clone that refuses to be asked for proof (6D00)",
+        Fault.CHIP_KEY_MISMATCH,
+        _SilentClone,
+        fact="ca",
+    ),
+    "foreign_chip_key": FaultCase(
+        "only the key of chip authentication is not the announced one",
+        Fault.CHIP_KEY_MISMATCH,
+        _ForeignChipKey,
+        fact="ca",
+    ),
+    "foreign_signing_key": FaultCase(
+        "only the key of active authentication is not the announced one",
+        Fault.CHIP_KEY_MISMATCH,
+        _ForeignSigningKey,
+        fact="aa",
+    ),
+    "sod_of_another": FaultCase(
+        "the security object of another card of the same issuer",
+        Fault.DATA_HASH_MISMATCH,
+        _SecurityObjectOfAnother,
+    ),
+    "expired_signer": FaultCase(
+        "signed by a signer whose certificate is over", Fault.SIGNER_EXPIRED, _ExpiredSigner
+    ),
+    "early_signer": FaultCase(
+        "signed by a signer whose certificate has not begun", Fault.SIGNER_EXPIRED, _EarlySigner
+    ),
+    "revoked_signer": FaultCase(
+        "signed by a signer on its issuer's revocation list", Fault.SIGNER_REVOKED, _RevokedSigner
+    ),
+    "unknown_issuer": FaultCase(
+        "signed by an issuer that nobody trusts", Fault.ISSUER_UNKNOWN, _UnknownIssuer
+    ),
+    "namesake_issuer": FaultCase(
+        "signed by an issuer with a trusted name and another key", Fault.ISSUER_UNKNOWN, _Namesake
+    ),
+    "no_proofs": FaultCase(
+        "a card whose signed data announces no key at all", "may_be_copy", _Bare
+    ),
+}
+"""Name to case."""
