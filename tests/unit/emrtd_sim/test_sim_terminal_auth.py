@@ -177,6 +177,18 @@ def test_a_chain_begins_at_a_trust_point(fingers_card: CardImage, pki: TestPKI) 
     assert present(terminal, forged) == (0x9000, 0x6300)
 
 
+def test_a_certificate_names_the_key_that_signed_it(fingers_card: CardImage, pki: TestPKI) -> None:
+    key = ec.derive_private_key(5, ec.BrainpoolP256R1())
+    made = issue(
+        issuer="VNANOTHER00001", holder="VNDV00009", key=key,
+        issuer_key=pki.cvca.private_key(), authorisation=DV_DOMESTIC | BOTH,
+        since=date(2021, 1, 1), until=date(2030, 1, 1),
+    )  # fmt: skip
+    terminal = after_chip_authentication(fingers_card)
+    assert terminal.ask(0x22, 0x81, 0xB6, b"\x83\x0fVNTRAMTEST00001")[1] == 0x9000
+    assert terminal.ask(0x2A, 0x00, 0xBE, inner(made))[1] == 0x6300
+
+
 def test_a_terminal_issues_nothing_and_a_verifier_only_terminals(
     fingers_card: CardImage, pki: TestPKI
 ) -> None:
