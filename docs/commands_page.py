@@ -40,8 +40,15 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 def _below(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
-    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
-    # click guesses the width anew for each context that has none.
+    # A command keeps the help option that it is first asked for: ask as the program does. And click
+    # guesses the width anew for each context that has none.
+    context = click.Context(
+        command,
+        info_name=path,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=main.context_settings["help_option_names"],
+    )
     yield path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     if isinstance(command, click.Group):
         for name in sorted(command.commands):
