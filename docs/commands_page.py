@@ -40,8 +40,9 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 def _below(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
-    # A command keeps the help option that it is first asked for: ask as the program does. And click
-    # guesses the width anew for each context that has none.
+    # A command keeps the help option that it was first asked for, by whomever: ask anew, as the
+    # program does. And click guesses the width anew for each context that has none.
+    command._help_option = None  # noqa: SLF001 - click has no other way to forget it
     context = click.Context(
         command,
         info_name=path,
