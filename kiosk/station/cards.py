@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
-from emrtd.errors import ChannelBroken, ChipGone, ChipLied, EMRTDError, WrongPassword
+from emrtd.active_auth import NONCE_BYTES
+from emrtd.errors import ChipGone, ChipLied, EMRTDError, WrongPassword
 from emrtd.inspect import Inspection, confirm_presence, inspect
 from emrtd.validity import ClockQuality
 from emrtd.verify import verify
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 WANTED: Final = frozenset({"DG1", "DG2", "DG13"})
-AA_NONCE_BYTES: Final = 8
 WAIT_S: Final = 1.0
 """How long one wait for a card lasts; then the thread looks whether it should end."""
 LOOK_S: Final = 0.2
@@ -266,7 +266,7 @@ class CardThread:
             password,
             wanted=WANTED,
             randomness=os.urandom,
-            aa_nonce=os.urandom(AA_NONCE_BYTES),
+            aa_nonce=os.urandom(NONCE_BYTES),
         )
         try:
             reading = read(port, dialogue, self._progress())
@@ -297,9 +297,8 @@ class CardThread:
             read(port, confirm_presence(inspection), self._progress())
         except ChipGone:
             raise
-        except (ChipLied, ChannelBroken):
-            self._tell_of(CardSwapped())
         except EMRTDError as error:
+            # Whatever else than its own channel answers is not the chip that was read.
             log.warning("card_confirmation_failed", why=error.fault.value)
             self._tell_of(CardSwapped())
         else:

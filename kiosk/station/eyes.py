@@ -58,8 +58,6 @@ END_S: Final = 1.0
 SEND_S: Final = 2.0
 PLENTY: Final = 1.0
 """How much of a state's own time the worker leaves to the station."""
-
-
 SIMULATED: Final = ("sim:", "file:")
 """Schemes of cameras that see nobody."""
 MAX_FRAMES: Final = 2_000
@@ -277,6 +275,8 @@ class Eyes:
     async def _listen(self, worker: Worker) -> None:
         """Turn frames into events until the last one, or until the worker is gone."""
         for _ in range(MAX_FRAMES):
+            # Whoever floods us takes turns with everything else on this loop.
+            await asyncio.sleep(0)
             try:
                 frame = await self._next(worker)
             except (OSError, VisionFrameError) as error:
@@ -290,8 +290,6 @@ class Eyes:
             self._tell(self._event(frame))
             if isinstance(frame, Judged | Failed):
                 return
-            # Whoever floods us takes turns with everything else on this loop.
-            await asyncio.sleep(0)
         log.warning("vision_worker_lost", error="flood")
         self._tell(DeviceFailed(Reason.DEVICE_FAILED))
 
@@ -306,7 +304,7 @@ class Eyes:
                 raise VisionFrameError("a likeness that rests on too little")
         return frame
 
-    def _event(self, frame: FromWorker) -> Event:
+    def _event(self, frame: Cued | Hinted | Judged | Failed) -> Event:
         match frame:
             case Cued(cue):
                 return FaceCued(FaceCue(cue))
@@ -326,5 +324,3 @@ class Eyes:
                 )
             case Failed(reason):
                 return DeviceFailed(Reason(reason))
-            case Ready():  # told by `_listen`
-                return FaceHinted(None)

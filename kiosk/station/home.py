@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from kiosk.bundles.files import read_bounded
 from kiosk.outbox.store import DEFAULT_QUOTA_BYTES, MIN_QUOTA_BYTES
 from wire.errors import WireError
 from wire.record import Code, DeviceID
@@ -133,7 +134,7 @@ class DeviceHome:
         """
         path = self.root / "device.toml"
         try:
-            given = tomllib.loads(_bounded(path, MAX_CONFIG_BYTES).decode())
+            given = tomllib.loads(read_bounded(path, limit=MAX_CONFIG_BYTES).decode())
             return msgspec.convert(given, DeviceConfig)
         except (OSError, ValueError, RecursionError) as error:
             raise HomeUnusableError(f"{path}: {error}") from error
@@ -146,7 +147,7 @@ class DeviceHome:
         """
         path = self.root / "fleet.json"
         try:
-            given = msgspec.json.decode(_bounded(path, MAX_FLEET_BYTES), type=_FleetFile)
+            given = msgspec.json.decode(read_bounded(path, limit=MAX_FLEET_BYTES), type=_FleetFile)
             return FleetKeys(
                 Recipients(
                     operations=_recipient(given.recipients.operations),
@@ -165,11 +166,3 @@ def _recipient(given: _Recipient) -> Recipient:
 
 def _der(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
-
-
-def _bounded(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
-        raw = file.read(limit + 1)
-    if len(raw) > limit:
-        raise ValueError("too large")
-    return raw

@@ -11,11 +11,10 @@ import click
 
 from emrtd.errors import EMRTDError
 from emrtd.keys import CAN, MRZKey
+from emrtd.mrz import PERSONAL_NUMBER_DIGITS
 
 if TYPE_CHECKING:
     from emrtd.keys import Password
-
-PERSONAL_NUMBER_DIGITS = 12
 
 
 def password(*, can: str | None, mrz: str | None = None, qr: str | None = None) -> Password:

@@ -26,7 +26,7 @@ from tram.verify import attend
 from wire.record import RecordIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tram.parts.stage import Parts, Stage
@@ -105,14 +105,12 @@ class CastOfCameras:
 
     def __init__(self, stage: Stage, cases: Sequence[Case], models: Path) -> None:
         self._models = models
-        self._urls: Iterator[str] = iter(
-            [stage.camera_url(case.head, flat=case.flat) for case in cases]
-        )
+        self._urls = [stage.camera_url(case.head, flat=case.flat) for case in cases]
 
     def begin(self) -> Worker:
         """Start the next citizen's worker; behind the last, the last one's again."""
-        self._url = next(self._urls, getattr(self, "_url", ""))
-        return ChildWorkers(self._url, self._models).begin()
+        url = self._urls.pop(0) if len(self._urls) > 1 else self._urls[0]
+        return ChildWorkers(url, self._models).begin()
 
 
 def play(
