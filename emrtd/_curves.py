@@ -1,8 +1,10 @@
 """The standardised elliptic curves, and arithmetic on their points.
 
 Knows the domain parameters of PACE and chip authentication, and that a point from a chip is nothing
-before it was found on its curve. Its multiplication is not constant-time: it is for keys that live
-for one dialogue.
+before it was found on its curve. A key pair on the standard's generator and a secret shared by it
+are OpenSSL's wherever it has the curve; what it does not offer, a full point or a generator of
+one's own, is multiplied here, and that is not constant-time: it is for keys that live for one
+dialogue.
 
 Spec: [9303-11] 9.5.1, and appendix B for the integrated mapping; [TR-03110-3].
 """
@@ -14,9 +16,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import ecdsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from ecdsa.ellipticcurve import INFINITY, PointJacobi
 
-from emrtd.errors import ChipMalformed
+from emrtd.errors import ChipMalformed, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +74,7 @@ class Curve:
     order: int
     generator: Point
     _equation: Any
+    _openssl: ec.EllipticCurve | None
 
     PUBLIC_KEY_TAG: ClassVar[int] = 0x86
 
@@ -91,7 +95,23 @@ class Curve:
 
     def multiply(self, scalar: int, point: Point) -> Point:
         """Return scalar times point. Raises ChipMalformed at infinity."""
+        if self._openssl and point == self.generator and 0 < scalar < self.order:
+            return _public(ec.derive_private_key(scalar, self._openssl))
         return _affine(self._jacobi(point) * scalar)
+
+    def agree(self, private: int, theirs: Point) -> tuple[Point, bytes]:
+        """Return our public key on the standard's generator, and the secret shared with theirs.
+
+        Args:
+            private: 1 to order - 1.
+            theirs: a point that was found on this curve.
+        """
+        if self._openssl is None:
+            own = self.multiply(private, self.generator)
+            return own, self.secret(self.multiply(private, theirs))
+        key = ec.derive_private_key(private, self._openssl)
+        peer = ec.EllipticCurvePublicNumbers(theirs.x, theirs.y, self._openssl).public_key()
+        return _public(key), key.exchange(ec.ECDH(), peer)
 
     def add(self, one: Point, other: Point) -> Point:
         """Return the sum. Raises ChipMalformed at infinity."""
@@ -112,11 +132,11 @@ class Curve:
             ChipMalformed: another form or length, or not on the curve.
         """
         if len(raw) != 1 + 2 * self.field_bytes or raw[:1] != UNCOMPRESSED:
-            raise ChipMalformed("public key", "not an uncompressed point")
+            raise _no_element("not an uncompressed point")
         x, y = raw[1 : 1 + self.field_bytes], raw[1 + self.field_bytes :]
         point = Point(int.from_bytes(x, "big"), int.from_bytes(y, "big"))
         if max(point) >= self.p or not self._equation.contains_point(*point):
-            raise ChipMalformed("public key", "not on the curve")
+            raise _no_element("not on the curve")
         return point
 
     def secret(self, point: Point) -> bytes:
@@ -148,33 +168,42 @@ class Curve:
         return PointJacobi(self._equation, point.x, point.y, 1, self.order)
 
 
+def _no_element(why: str) -> ChipMalformed:
+    return ChipMalformed("public key", why, fault=Fault.PUBLIC_KEY_INVALID)
+
+
+def _public(key: ec.EllipticCurvePrivateKey) -> Point:
+    numbers = key.public_key().public_numbers()
+    return Point(numbers.x, numbers.y)
+
+
 def _affine(result: Any) -> Point:
     if result == INFINITY:
-        raise ChipMalformed("public key", "the point at infinity")
+        raise _no_element("the point at infinity")
     return Point(int(result.x()), int(result.y()))
 
 
-def _curve(source: Any) -> Curve:
+def _curve(source: Any, openssl: ec.EllipticCurve | None = None) -> Curve:
     base = source.generator
     generator = Point(int(base.x()), int(base.y()))
     p, equation = int(source.curve.p()), source.curve
     a, b = int(equation.a()) % p, int(equation.b()) % p
-    return Curve(p, a, b, int(source.order), generator, equation)
+    return Curve(p, a, b, int(source.order), generator, equation, openssl)
 
 
 STANDARDISED: Mapping[int, Curve] = MappingProxyType(
     {
-        8: _curve(ecdsa.NIST192p),
+        8: _curve(ecdsa.NIST192p, ec.SECP192R1()),
         9: _curve(ecdsa.BRAINPOOLP192r1),
-        10: _curve(ecdsa.NIST224p),
+        10: _curve(ecdsa.NIST224p, ec.SECP224R1()),
         11: _curve(ecdsa.BRAINPOOLP224r1),
-        12: _curve(ecdsa.NIST256p),
-        13: _curve(ecdsa.BRAINPOOLP256r1),
+        12: _curve(ecdsa.NIST256p, ec.SECP256R1()),
+        13: _curve(ecdsa.BRAINPOOLP256r1, ec.BrainpoolP256R1()),
         14: _curve(ecdsa.BRAINPOOLP320r1),
-        15: _curve(ecdsa.NIST384p),
-        16: _curve(ecdsa.BRAINPOOLP384r1),
-        17: _curve(ecdsa.BRAINPOOLP512r1),
-        18: _curve(ecdsa.NIST521p),
+        15: _curve(ecdsa.NIST384p, ec.SECP384R1()),
+        16: _curve(ecdsa.BRAINPOOLP384r1, ec.BrainpoolP384R1()),
+        17: _curve(ecdsa.BRAINPOOLP512r1, ec.BrainpoolP512R1()),
+        18: _curve(ecdsa.NIST521p, ec.SECP521R1()),
     }
 )
 """By the identifier of the standardised domain parameters; 0 to 2 are not elliptic."""

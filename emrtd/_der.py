@@ -3,7 +3,7 @@
 Knows universal types only, and bounds each. Does not write, and asks for no canonical form where a
 card may be careless: what is signed is always the raw file.
 
-Spec: X.690.
+Spec: [X.690].
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from emrtd.apdu import Command, Step
 from emrtd.channel import ask
-from emrtd.errors import ChipMalformed
+from emrtd.errors import ChipMalformed, Fault
 from emrtd.tlv import encode, parse, parse_one
 
 if TYPE_CHECKING:
@@ -53,11 +53,16 @@ def one(answer: bytes, tag: int, *, doing: str) -> bytes:
     """Return the value of the only object with that tag. Raises ChipMalformed."""
     found = values(answer, tag)
     if len(found) != 1:
-        raise ChipMalformed(doing, f"no object {tag:X}")
+        raise ChipMalformed(doing, f"no object {tag:X}", fault=Fault.RESPONSE_MALFORMED)
     return found[0]
 
 
 def values(answer: bytes, tag: int) -> list[bytes]:
     """Return the values of all objects with that tag. Raises ChipMalformed."""
-    objects = parse(parse_one(answer, _DYNAMIC_DATA).value)
+    try:
+        objects = parse(parse_one(answer, _DYNAMIC_DATA).value)
+    except ChipMalformed as error:
+        raise ChipMalformed(
+            "GENERAL AUTHENTICATE", "not data objects", fault=Fault.RESPONSE_MALFORMED
+        ) from error
     return [each.value for each in objects if each.tag == tag]

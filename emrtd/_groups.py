@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from emrtd._curves import STANDARDISED as CURVES
-from emrtd.errors import ChipMalformed
+from emrtd.errors import ChipMalformed, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,13 @@ class Group(Protocol[E]):
 
     def add(self, one: E, other: E, /) -> E:
         """Combine two elements. Raises ChipMalformed if that is the neutral one."""
+
+    def agree(self, private: int, theirs: E, /) -> tuple[E, bytes]:
+        """Return our public key on the standard's generator, and the secret shared with theirs.
+
+        Raises:
+            ChipMalformed: the secret is the neutral element.
+        """
 
     def encode(self, element: E, /) -> bytes:
         """Encode a public key."""
@@ -107,6 +114,11 @@ class ModularGroup:
         """Return the product. Raises ChipMalformed if that is one."""
         return _not_neutral(one * other % self.p)
 
+    def agree(self, private: int, theirs: int, /) -> tuple[int, bytes]:
+        """Return our public key, and the secret. Raises ChipMalformed if that is one."""
+        own = self.multiply(private, self.generator)
+        return own, self.secret(self.multiply(private, theirs))
+
     def encode(self, element: int, /) -> bytes:
         """Encode as an unsigned integer, which has no leading zeros."""  # [9303-11] 9.4.3
         return element.to_bytes((element.bit_length() + 7) // 8, "big")
@@ -118,11 +130,11 @@ class ModularGroup:
             ChipMalformed: not an element of the subgroup, or the neutral one.
         """
         if len(raw) > self._bytes:
-            raise ChipMalformed("public key", f"{len(raw)} bytes")
+            raise _no_element(f"{len(raw)} bytes")
         element = int.from_bytes(raw, "big")
         # [9303-11] 4.4.3.3.1: else a chip could answer in a small subgroup.
         if not 1 < element < self.p or pow(element, self.order, self.p) != 1:
-            raise ChipMalformed("public key", "not in the subgroup")
+            raise _no_element("not in the subgroup")
         return element
 
     def secret(self, element: int, /) -> bytes:
@@ -145,9 +157,13 @@ class ModularGroup:
         return (self.p.bit_length() + 7) // 8
 
 
+def _no_element(why: str) -> ChipMalformed:
+    return ChipMalformed("public key", why, fault=Fault.PUBLIC_KEY_INVALID)
+
+
 def _not_neutral(element: int) -> int:
     if element == 1:
-        raise ChipMalformed("public key", "the neutral element")
+        raise _no_element("the neutral element")
     return element
 
 

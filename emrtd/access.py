@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from emrtd import bac, pace
 from emrtd.apdu import Command, Step
-from emrtd.channel import ask
 from emrtd.errors import AccessUnsupported, ChipRefused, Fault, WrongPassword
 from emrtd.evidence import AccessFacts, CAMTranscript, FailedAccess
 from emrtd.keys import MRZKey
@@ -38,6 +37,7 @@ MAX_OFFERS = 4
 """How many of a chip's offers of PACE are tried."""
 
 _APPLICATION = bytes.fromhex("A0000002471001")
+_NOT_FOUND = 0x6A82
 _STEP = Step("access")
 _WAYS = frozenset({"pace", "bac"})
 _MAY_BE_FOLLOWED = frozenset({Fault.CHIP_REFUSED, Fault.WRONG_PASSWORD})
@@ -86,15 +86,23 @@ class Opened:
     cam: CAMTranscript | None
 
 
-def select_master_file(channel: Channel) -> Dialogue[None]:
-    """Select the master file; some chips know none (6D00) and start in it all the same."""
-    yield from channel.exchange(Command(0, 0xA4, 0x00, 0x0C, b"\x3f\x00", step=_STEP))
+def select_master_file(channel: Channel) -> Dialogue[bool]:
+    """Select the master file and return whether the chip did.
+
+    It is current after a reset, and some chips refuse the command (6D00).
+    """
+    select = Command(0, 0xA4, 0x00, 0x0C, b"\x3f\x00", step=_STEP)
+    return (yield from channel.exchange(select)).ok
 
 
 def select_application(channel: Channel) -> Dialogue[None]:
-    """Select the eMRTD application. Raises ChipRefused."""
+    """Select the eMRTD application. Raises ChipRefused: APPLICATION_MISSING if there is none."""
     select = Command(0, 0xA4, 0x04, 0x0C, _APPLICATION, step=_STEP)
-    yield from ask(channel, select, doing="SELECT eMRTD application")
+    response = yield from channel.exchange(select)
+    if not response.ok:
+        missing = response.sw == _NOT_FOUND
+        fault = Fault.APPLICATION_MISSING if missing else Fault.CHIP_REFUSED
+        raise ChipRefused(response.sw, "SELECT eMRTD application", fault=fault)
 
 
 def open_chip(
@@ -107,7 +115,8 @@ def open_chip(
 ) -> Dialogue[Opened]:
     """Open a chip by the first way that it takes.
 
-    After PACE the master file is selected, after basic access control the application.
+    It begins where PACE does, in the master file, e.g. after a reset. After PACE the master file is
+    selected, after basic access control the application.
 
     Args:
         password: what opens it; only the fields of the zone open basic access control.
@@ -126,16 +135,23 @@ def open_chip(
     best = max((rank(each, infos or ()) for each in offered), default=Rank())
     refusals: list[ChipRefused] = []
     failed: list[FailedAccess] = []
+    in_master_file = True
     for way in _ways(policy, password, offered, infos or ()):
         if isinstance(way, Offer) and any(isinstance(each, WrongPassword) for each in refusals):
             continue
         name = way.info.name if isinstance(way, Offer) else BAC
+        if isinstance(way, Offer) and not in_master_file:
+            yield from select_master_file(channel)
+        in_master_file = isinstance(way, Offer)
         try:
             opened = yield from _try(way, password, channel, randomness)
         except ChipRefused as refusal:
             refusals.append(refusal)
-            failed.append(FailedAccess(name, refusal.fault, refusal.sw))
-            if refusal.fault not in policy.fall_back_on:
+            # That there is no application is a refusal like any other while there is another way.
+            none = refusal.fault is Fault.APPLICATION_MISSING
+            fault = Fault.CHIP_REFUSED if none else refusal.fault
+            failed.append(FailedAccess(name, fault, refusal.sw))
+            if fault not in policy.fall_back_on:
                 break
             continue
         taken = rank(way.info, infos or ()) if isinstance(way, Offer) else Rank()
@@ -174,11 +190,6 @@ def _try(
 ) -> Dialogue[pace.Opened]:
     if isinstance(way, Offer):
         return (yield from pace.run(way, password, channel, randomness=randomness))
-    try:
-        yield from select_application(channel)
-        opened = yield from bac.run(way, channel, randomness=randomness)
-    except ChipRefused:
-        # PACE, if it is next, is the master file's.
-        yield from select_master_file(channel)
-        raise
+    yield from select_application(channel)
+    opened = yield from bac.run(way, channel, randomness=randomness)
     return pace.Opened(opened, way.number_field().encode("ascii"))

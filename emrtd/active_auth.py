@@ -116,7 +116,7 @@ def verify_signature(
 
     Raises:
         ChipLied: CHIP_KEY_MISMATCH.
-        ChipMalformed: DG14 names how the chip signs, and it is not known here.
+        ChipMalformed: PROOF_UNSUPPORTED: DG14 names how the chip signs, and it is not known here.
     """
     if isinstance(public_key, rsa.RSAPublicKey):
         return _verify_rsa(transcript, public_key, info)
@@ -143,7 +143,9 @@ def _verify_ecdsa(
     elif name in _RSA:
         raise _mismatch("DG14 names RSA for a key on a curve")
     else:
-        raise ChipMalformed(_DOING, "DG14 names an unknown algorithm")
+        raise ChipMalformed(
+            _DOING, "DG14 names an unknown algorithm", fault=Fault.PROOF_UNSUPPORTED
+        )
     der = _as_der(transcript.signature, public_key, plain_only=name in _PLAIN_ECDSA)
     for digest in digests:
         try:

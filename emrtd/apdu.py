@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emrtd.errors import ChipMalformed
+from emrtd.errors import ChipMalformed, Fault
 
 MAX_SHORT_LC = 255
 MAX_EXTENDED_LC = 65535
@@ -109,5 +109,7 @@ class Response:
     def from_bytes(cls, raw: bytes) -> Response:
         """Decode what a transport received. Raises ChipMalformed."""
         if not 2 <= len(raw) <= 65538:
-            raise ChipMalformed("APDU", f"{len(raw)} bytes are no response")
+            raise ChipMalformed(
+                "APDU", f"{len(raw)} bytes are no response", fault=Fault.RESPONSE_MALFORMED
+            )
         return cls(raw[:-2], int.from_bytes(raw[-2:], "big"))

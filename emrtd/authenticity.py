@@ -15,8 +15,10 @@ holds those channels' keys). All are as good as the signature around the stored 
 
 EF.CardAccess is not signed. Where DG14 repeats its PACE infos, an offer that is not repeated was
 put there by somebody else, to be chosen instead of a stronger one, and a stronger one that is
-signed and not offered was taken away for the same end: both are a ChipLied, under CHIP_MALFORMED,
-because no file that is signed differs and no key was disproved.
+signed and not offered was taken away for the same end: both are CARD_ACCESS_MISMATCH.
+
+A proof that this library cannot ask for is PROOF_UNSUPPORTED and accuses nobody: the chip may be
+newer than the reader.
 
 Keys in chips answer fresh challenges only, and chips live for ten years: what holds by weak means
 is named in `weaknesses`, and refused if the caller says so. RSA under 1024 bits, and groups under
@@ -38,7 +40,7 @@ from emrtd.active_auth import NONCE_BYTES, verify_signature
 from emrtd.chip_auth import usable_key, verify_cam, ways
 from emrtd.errors import ChipLied, ChipMalformed, Fault
 from emrtd.lds import card_access, dg14, dg15
-from emrtd.passive_auth import Unasked, VerifiedCardSecurity
+from emrtd.passive_auth import Unasked, Unproved, VerifiedCardSecurity, missing
 from emrtd.signatures import MIN_RSA_BITS, is_weak
 
 if TYPE_CHECKING:
@@ -152,9 +154,9 @@ def prove_chip(
         VerifiedHolder; or the groups as they are if no key is announced: it may be a copy.
 
     Raises:
-        ChipLied: CHIP_KEY_MISMATCH, as `Unasked` if the proof was never asked for; or
-            CHIP_MALFORMED if EF.CardAccess offers PACE otherwise than is signed; or
-            ADVERTISED_FILE_MISSING if the key of a mapping that was run cannot be looked up.
+        ChipLied: CHIP_KEY_MISMATCH; ALGORITHM_WEAK if it holds by what is refused;
+            CARD_ACCESS_MISMATCH if EF.CardAccess offers PACE otherwise than is signed;
+            ADVERTISED_FILE_MISSING if the key of a mapping that was run cannot be looked up. `Unproved`: PROOF_UNSUPPORTED; NOT_ASKED, which is `Unasked`.
         ChipMalformed: DG14, DG15 or EF.CardAccess is none.
         ValueError: the groups were made of another evidence, or EF.CardSecurity is not verified.
     """
@@ -206,8 +208,7 @@ def judge(
     def ended(check: Callable[[], tuple[Check, set[Weakness]]]) -> Check:
         try:
             ending, found = check()
-            if found & refuse:
-                raise _mismatch(f"by weak means: {', '.join(sorted(found & refuse))}")
+            _refuse(found & refuse)
         except (ChipLied, ChipMalformed) as fault:
             faults.append(fault)
             return Check.FAILED
@@ -221,16 +222,24 @@ def judge(
     return Judgement(chip_auth, active_auth, pace_cam, tuple(faults), frozenset(weaknesses))
 
 
+def _refuse(weaknesses: set[Weakness]) -> None:
+    if weaknesses:
+        raise ChipLied(Fault.ALGORITHM_WEAK, _DOING, ", ".join(sorted(weaknesses)))
+
+
 def _chip_auth(evidence: Evidence, intact: Mapping[str, bytes]) -> tuple[Check, set[Weakness]]:
     """Return PASSED only if the terminal saw a proof by what DG14 announces."""
     announced, facts = _announced(intact), evidence.chip_auth
     if not announced.chip_auth_keys and facts is None:
         return Check.ABSENT, set()
+    possible = ways(announced.infos)
+    if facts is None and not possible:
+        raise Unproved(Fault.PROOF_UNSUPPORTED, _DOING, "chip authentication")
     if facts is None:
-        raise Unasked(Fault.CHIP_KEY_MISMATCH, _DOING, "chip authentication was not run")
+        raise Unasked(Fault.NOT_ASKED, _DOING, "chip authentication was not run")
     if facts.outcome != "passed":
         raise _mismatch("chip authentication was not passed")
-    for way in ways(announced.infos):
+    for way in possible:
         if (way.info.name, way.info.key_id) == (facts.protocol, facts.key_id):
             triple_des = way.cipher is Cipher.TRIPLE_DES
             found = {Weakness.CHIP_AUTH_3DES} if triple_des else set()
@@ -249,9 +258,9 @@ def _active_auth(evidence: Evidence, intact: Mapping[str, bytes]) -> tuple[Check
     if "DG15" not in intact and transcript is None:
         return Check.ABSENT, set()
     if transcript is None:
-        raise Unasked(Fault.CHIP_KEY_MISMATCH, _DOING, "active authentication was not run")
+        raise Unasked(Fault.NOT_ASKED, _DOING, "active authentication was not run")
     if "DG15" not in intact or len(transcript.nonce) != NONCE_BYTES:
-        raise _mismatch("active authentication by what is not announced")
+        raise ChipLied(Fault.CHIP_KEY_MISMATCH, _DOING, "by what is not announced")
     key, info = dg15.parse(intact["DG15"]).public_key, _announced(intact).active_auth
     digest = verify_signature(transcript, key, info)
     found = {Weakness.ACTIVE_AUTH_SHA1} if is_weak(digest) else set()
@@ -270,15 +279,14 @@ def _pace_cam(
     if not ran and transcript is None:
         return Check.ABSENT
     if transcript is None:
-        raise Unasked(Fault.CHIP_KEY_MISMATCH, _DOING, "the mapping's proof was not kept")
+        raise Unasked(Fault.NOT_ASKED, _DOING, "the mapping's proof was not kept")
     if not ran:
-        raise _mismatch("a mapping that was not run")
+        raise ChipLied(Fault.CHIP_KEY_MISMATCH, _DOING, "a mapping that was not run")
     keys = [*(card_security.file.chip_auth_keys if card_security else ())]
     keys += [each for each in _announced(intact).chip_auth_keys if usable_key(each)]
     if not keys and card_security is None:
         # Where the file was read and is not as it was signed, that is another fault's to say.
-        kind = ChipLied if "CardSecurity" in evidence.unreadable else Unasked
-        raise kind(Fault.ADVERTISED_FILE_MISSING, _DOING, "EF.CardSecurity")
+        raise missing("CardSecurity", evidence, doing=_DOING)
     verify_cam(transcript, keys)
     return Check.PASSED
 
@@ -290,9 +298,9 @@ def _offers(evidence: Evidence, intact: Mapping[str, bytes]) -> Check:
         return Check.ABSENT
     offered = card_access.parse(evidence.files["CardAccess"]).pace
     if not offered <= signed:
-        raise ChipLied(Fault.CHIP_MALFORMED, _DOING, "EF.CardAccess offers what is not signed")
+        raise ChipLied(Fault.CARD_ACCESS_MISMATCH, _DOING, "it offers what is not signed")
     if not offered or _strongest(offered) < _strongest(signed):
-        raise ChipLied(Fault.CHIP_MALFORMED, _DOING, "EF.CardAccess hides what is signed")
+        raise ChipLied(Fault.CARD_ACCESS_MISMATCH, _DOING, "it hides what is signed")
     return Check.PASSED
 
 

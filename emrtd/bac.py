@@ -58,7 +58,7 @@ def run(password: MRZKey, channel: Channel, *, randomness: Randomness) -> Dialog
     challenge = Command(0, 0x84, 0, 0, le=_NONCE_BYTES, step=_STEP)
     theirs = yield from ask(channel, challenge, doing="BAC GET CHALLENGE")
     if len(theirs) != _NONCE_BYTES:
-        raise ChipMalformed("BAC GET CHALLENGE", f"{len(theirs)} bytes")
+        raise _out_of_form("BAC GET CHALLENGE", theirs)
     ours, keying = randomness(_NONCE_BYTES), randomness(_KEYING_BYTES)
     if (len(ours), len(keying)) != (_NONCE_BYTES, _KEYING_BYTES):
         raise ValueError("the randomness gives no keying material")
@@ -69,7 +69,7 @@ def run(password: MRZKey, channel: Channel, *, randomness: Randomness) -> Dialog
     their_keying = _open(answer, keys, theirs + ours)
     if hmac.compare_digest(their_keying, keying):
         # The session keys would be those of a seed of zeros, which everybody knows.
-        raise ChipLied(Fault.CHIP_KEY_MISMATCH, _DOING, "our own keying material came back")
+        raise ChipLied(Fault.PUBLIC_KEY_ECHOED, _DOING, "our own keying material came back")
     seed = bytes(one ^ other for one, other in zip(keying, their_keying, strict=True))
     session = SessionKeys.derive(seed, key_bytes=16, cipher=_3DES)
     counter = int.from_bytes(theirs[4:] + ours[4:], "big")  # [9303-11] 9.8.6.3
@@ -84,7 +84,7 @@ def _authenticate(channel: Channel, data: bytes) -> Dialogue[bytes]:
     if not response.ok:
         raise ChipRefused(response.sw, _DOING)
     if len(response.data) != _ANSWER_BYTES:
-        raise ChipMalformed(_DOING, f"{len(response.data)} bytes")
+        raise _out_of_form(_DOING, response.data)
     return response.data
 
 
@@ -92,8 +92,12 @@ def _open(answer: bytes, keys: SessionKeys, nonces: bytes) -> bytes:
     """Return the chip's keying material, if its answer is made with these keys for this run."""
     secret, checksum = answer[:_CHECKSUM_AT], answer[_CHECKSUM_AT:]
     if not hmac.compare_digest(checksum, _3DES.checksum(keys.mac, secret)):
-        raise ChannelBroken(_DOING, "the checksum is wrong")
+        raise ChannelBroken(_DOING, "the checksum is wrong", fault=Fault.ACCESS_UNPROVED)
     plain = _3DES.decrypt(keys.encryption, _3DES.zero_iv, secret)
     if not hmac.compare_digest(plain[: len(nonces)], nonces):
-        raise ChannelBroken(_DOING, "the nonces are of another run")
+        raise ChannelBroken(_DOING, "the nonces are of another run", fault=Fault.ACCESS_UNPROVED)
     return plain[len(nonces) :]
+
+
+def _out_of_form(doing: str, answer: bytes) -> ChipMalformed:
+    return ChipMalformed(doing, f"{len(answer)} bytes", fault=Fault.RESPONSE_MALFORMED)

@@ -161,15 +161,19 @@ def parse(raw: bytes) -> Certificate:
         algorithm = certificate["signature_algorithm"].dump()
         if body["signature"].dump() != algorithm:
             raise ValueError("two signature algorithms")
+        subject = issuer = _name(body["subject"])
+        # Most country signers have one name twice, and to make it comparable is most of the work.
+        if body["issuer"].dump() != body["subject"].dump():
+            issuer = _name(body["issuer"])
         return Certificate(
             raw=raw,
             signed=body.dump(),
             signature=bytes(certificate["signature_value"]),
             algorithm=algorithm,
-            subject=body["subject"].hashable,
-            issuer=body["issuer"].hashable,
-            subject_text=name_text(body["subject"]),
-            issuer_text=name_text(body["issuer"]),
+            subject=subject[0],
+            issuer=issuer[0],
+            subject_text=subject[1],
+            issuer_text=issuer[1],
             country=_country(body["subject"]),
             serial=int(body["serial_number"]),
             not_before=instant(body["validity"]["not_before"]),
@@ -182,6 +186,11 @@ def parse(raw: bytes) -> Certificate:
             extended_uses=_extended_uses(extensions.get(EXTENDED_KEY_USAGE)),
             not_understood=not_understood,
         )
+
+
+def _name(name: Any) -> tuple[Hashable, str]:
+    """Return a name of asn1crypto, comparable and for people."""
+    return name.hashable, name_text(name)
 
 
 def name_text(name: Any) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from emrtd.apdu import Command, Response
-from emrtd.errors import ChipMalformed, ChipRefused
+from emrtd.errors import ChipMalformed, ChipRefused, Fault
 
 if TYPE_CHECKING:
     from emrtd.dialogue import Dialogue
@@ -54,7 +54,7 @@ class PlainChannel:
         while response.sw >> 8 == _MORE_WAITING:
             fetches += 1
             if fetches > MAX_FETCHES:
-                raise ChipMalformed("GET RESPONSE", "no end of it")
+                raise ChipMalformed("GET RESPONSE", "no end of it", fault=Fault.WORK_EXCEEDED)
             le = response.sw & 0xFF or 256
             fetch = Command(0, _GET_RESPONSE, 0, 0, le=le, step=command.step)
             response = yield from self._send(fetch)
@@ -63,7 +63,9 @@ class PlainChannel:
 
     def _send(self, command: Command) -> Dialogue[Response]:
         if self._left <= 0:
-            raise ChipMalformed("transmit", "more commands than an inspection may need")
+            raise ChipMalformed(
+                "transmit", "more commands than an inspection may need", fault=Fault.WORK_EXCEEDED
+            )
         self._left -= 1
         response = yield command
         return response

@@ -6,6 +6,11 @@ in the mapping of PACE, a scalar that ties the chip's fresh key to its signed on
 whether the public key is signed: the caller compares DG14 with the security object before, and
 `emrtd.verify` judges after.
 
+Of several ways that a chip announces only the strongest is gone, once. A refusal is not followed by
+the next one, though nothing was agreed yet: whoever refuses is the end that must prove itself, and
+one that could choose would be a copy that knows the key of the weakest way alone. What is announced
+is signed; a chip that announces what it does not do is not the one that was issued.
+
 Spec: [9303-11] "Chip Authentication", "PACE" chip authentication mapping; [TR-03110-3].
 """
 
@@ -78,7 +83,7 @@ class Authenticated:
 
 
 def choose(infos: Sequence[SecurityInfo]) -> Announced | None:
-    """Return the strongest way (version 1) that DG14 announces and this module can go.
+    """Return the one way to go: the strongest (version 1) that DG14 announces and is known here.
 
     None if there is no such way.
 
@@ -90,6 +95,8 @@ def choose(infos: Sequence[SecurityInfo]) -> Announced | None:
 
 def ways(infos: Sequence[SecurityInfo]) -> tuple[Announced, ...]:
     """Return every way (version 1) that can be gone, the strongest first.
+
+    All of them are for judging an inspection that knew fewer; a chip is asked by the first.
 
     A protocol and its key belong together by their identifier; a protocol that names none takes the
     only key there is. The first chips announce keys and no protocol at all: theirs is 3DES.
@@ -124,13 +131,6 @@ def usable_key(info: ChipAuthenticationPublicKeyInfo) -> AgreementKey | None:
     except ChipMalformed:
         return None
     return key if key.kind == info.agreement else None
-
-
-def run(
-    announced: Announced, channel: SecureChannel, *, randomness: Randomness
-) -> Dialogue[SecureChannel]:
-    """Run chip authentication as `authenticate` does, for whoever needs only the new channel."""
-    return (yield from authenticate(announced, channel, randomness=randomness)).channel
 
 
 def authenticate(

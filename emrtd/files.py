@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from emrtd.apdu import Command, Step
 from emrtd.channel import ask
-from emrtd.errors import ChipMalformed, ChipRefused
+from emrtd.errors import ChipMalformed, ChipRefused, Fault
 from emrtd.secure_messaging import MAX_SHORT_DATA
 from emrtd.tlv import encode, length_from_head, parse_one
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from emrtd.apdu import Response
     from emrtd.channel import Channel
@@ -31,6 +31,8 @@ HEAD_BYTES = 8
 _PAST_THE_END = frozenset({0x6282, 0x6700, 0x6B00})
 """How chips refuse to be asked for more than a file has."""
 _OTHER_LENGTH = 0x6C
+_ABOUT_LENGTH = frozenset({0x67, 0x6B, _OTHER_LENGTH, 0x6F})
+"""First bytes of what chips answer to a length that they cannot serve; 6F00 gives no reason."""
 
 MAX_LONG_LE = 65_280
 _MAX_SHORT_LE = 256
@@ -89,20 +91,41 @@ class ReadPlan:
         max_commands: how many commands an inspection may cost.
         head_first: ask for a file's length before the file, one command more for each: for chips
             that answer badly when they are asked for more than a file has.
+        max_data: the longest plain command data to send, of the same two ranges; what is longer,
+            e.g. a terminal's certificate, goes in a chain of commands.
 
     Raises:
-        ValueError: a number out of these ranges; 224 to 256 overflow a protected short response.
+        ValueError: a number out of these ranges; 224 to 256 overflow a protected short APDU.
     """
 
     max_le: int = MAX_SHORT_DATA
     max_commands: int = 4096
     head_first: bool = False
+    max_data: int = MAX_SHORT_DATA
 
     def __post_init__(self) -> None:
-        if not (16 <= self.max_le <= MAX_SHORT_DATA or 257 <= self.max_le <= MAX_LONG_LE):
+        if not _carried(self.max_le):
             raise ValueError("max_le out of range")
+        if not _carried(self.max_data):
+            raise ValueError("max_data out of range")
         if self.max_commands < 1:
             raise ValueError("max_commands out of range")
+
+    @property
+    def extended(self) -> bool:
+        """Whether files are asked for in extended APDUs."""
+        return self.max_le > _MAX_SHORT_LE
+
+    def is_at_fault(self, sw: int) -> bool:
+        """Return whether a refusal may be about the length that this plan asks for.
+
+        Then it says nothing about the file: a plan of short APDUs may well get it.
+        """
+        return self.extended and sw >> 8 in _ABOUT_LENGTH
+
+
+def _carried(size: int) -> bool:
+    return 16 <= size <= MAX_SHORT_DATA or _MAX_SHORT_LE < size <= MAX_LONG_LE
 
 
 def select(name: str, channel: Channel, *, step: Step) -> Dialogue[None]:
@@ -112,7 +135,19 @@ def select(name: str, channel: Channel, *, step: Step) -> Dialogue[None]:
     yield from ask(channel, command, doing=f"SELECT {name}")
 
 
-def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str) -> Dialogue[bytes]:
+def nowhere(_: bytes) -> None:
+    """Take a file's bytes from who does not want them as they arrive."""
+
+
+def read(
+    name: str,
+    channel: Channel,
+    *,
+    plan: ReadPlan,
+    limit: int,
+    phase: str,
+    sink: Callable[[bytes], object] = nowhere,
+) -> Dialogue[bytes]:
     """Select a file and read all of it.
 
     Args:
@@ -121,6 +156,7 @@ def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str)
         plan: how much to ask for at once.
         limit: the most bytes that the file may have.
         phase: of the inspection, for progress.
+        sink: is given the file's bytes as they arrive, e.g. to hash them.
 
     Raises:
         ChipRefused: the chip does not give the file, or a part of it.
@@ -131,10 +167,13 @@ def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str)
     header, length = length_from_head(data)
     total = header + length
     if total > limit:
-        raise ChipMalformed(f"READ BINARY {name}", f"it claims {total} bytes")
+        raise ChipMalformed(
+            f"READ BINARY {name}", f"it claims {total} bytes", fault=Fault.FILE_TOO_LARGE
+        )
     # The tag is one byte in every file of the table.
     if data[0] != FILES[name].tag:
         raise ChipMalformed(f"READ BINARY {name}", "another file's tag")
+    sink(data[:total])
     while len(data) < total:
         step = Step(phase, len(data), total)
         head = _OBJECT_HEAD_BYTES if len(data) > _MAX_SHORT_OFFSET else 0
@@ -142,7 +181,9 @@ def read(name: str, channel: Channel, *, plan: ReadPlan, limit: int, phase: str)
         if le <= _MAX_SHORT_LE:
             # What is asked for in a short APDU must come back in one, protection included.
             le = min(le, MAX_SHORT_DATA)
-        data += yield from read_binary(name, channel, offset=len(data), le=le, step=step)
+        part = yield from read_binary(name, channel, offset=len(data), le=le, step=step)
+        sink(part[: total - len(data)])
+        data += part
     return data[:total]
 
 
@@ -188,7 +229,7 @@ def read_binary(
 
 def _some(data: bytes, most: int, doing: str) -> bytes:
     if not 0 < len(data) <= most:
-        raise ChipMalformed(doing, f"{len(data)} bytes")
+        raise ChipMalformed(doing, f"{len(data)} bytes", fault=Fault.RESPONSE_MALFORMED)
     return data
 
 

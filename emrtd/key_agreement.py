@@ -102,8 +102,7 @@ class AgreementKey:
             ChipMalformed: the secret is the neutral element.
         """
         private = draw_scalar(self.group.order, randomness)
-        own = self.group.multiply(private, self.group.generator)
-        secret = self.group.secret(self.group.multiply(private, self.element))
+        own, secret = self.group.agree(private, self.element)
         return Agreement(self.group.encode(own), compress(self.group, own), secret)
 
 

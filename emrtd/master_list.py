@@ -109,7 +109,8 @@ def check_intact(listed: MasterList, *, policy: TrustPolicy | None = None) -> Ce
     Anyone can make such a list: this tells a damaged one, and who claims to have made it.
 
     Raises:
-        ChipLied: SIGNATURE_INVALID: another list was signed, by a key that may not, or too weakly.
+        ChipLied: SIGNATURE_INVALID: another list was signed; SIGNER_NOT_ALLOWED: by a key that may
+            not; ALGORITHM_WEAK: too weakly.
         ChipMalformed: the signer's key cannot be used.
     """
     signers = listed.signed.signers()
@@ -135,8 +136,8 @@ def verify(
         clock: what is known of that instant.
 
     Raises:
-        ChipLied: SIGNATURE_INVALID, ISSUER_UNKNOWN, SIGNER_EXPIRED (also where only the clock is
-            wrong) or SIGNER_REVOKED.
+        ChipLied: as `check_intact`; ISSUER_UNKNOWN, CERTIFICATE_INVALID, SIGNER_REVOKED, or
+            SIGNER_EXPIRED for whatever is not valid then (also where only the clock is wrong).
         ChipMalformed: the signer's key cannot be used.
     """
     signer = check_intact(listed, policy=trust.policy)
@@ -144,7 +145,7 @@ def verify(
     if issuer is None:
         raise ChipLied(Fault.ISSUER_UNKNOWN, _DOING)
     if trust.policy.too_weak(signer.scheme().digest):
-        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "its certificate rests on SHA-1")
+        raise ChipLied(Fault.ALGORITHM_WEAK, _DOING, "its certificate rests on SHA-1")
     trust.check_not_revoked(signer)
     validity = worst(_judge(signer, at, clock), _judge(issuer.certificate, at, clock))
     return _verified(listed, signer, validity)
@@ -168,7 +169,7 @@ def verify_by(
         policy: what is strong enough; None for the usual one.
 
     Raises:
-        ChipLied: SIGNATURE_INVALID or SIGNER_EXPIRED (also where only the clock is wrong).
+        ChipLied: as `check_intact`; SIGNER_EXPIRED (also where only the clock is wrong).
         ChipMalformed: no certificate, or a key that cannot be used.
     """
     certificate = certificates.parse(signer)
@@ -181,9 +182,9 @@ def _check_signed_by(listed: MasterList, signer: Certificate, *, policy: TrustPo
     # A key that issues or that signs documents may not vouch for the signers of all states.
     may_sign = signer.may_sign_data and MASTER_LIST_SIGNER in uses
     if not may_sign or signer.not_understood - {EXTENDED_KEY_USAGE}:
-        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "no certificate that may sign lists")
+        raise ChipLied(Fault.SIGNER_NOT_ALLOWED, _DOING, "no certificate that may sign lists")
     if policy.too_weak(listed.signed.scheme.digest, listed.signed.digest):
-        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "rests on SHA-1")
+        raise ChipLied(Fault.ALGORITHM_WEAK, _DOING, "rests on SHA-1")
     listed.signed.check_signed_by(policy.key_of(signer), doing=_DOING)
 
 

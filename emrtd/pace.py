@@ -18,7 +18,7 @@ from emrtd import pace_mapping
 from emrtd._crypto import Cipher, encrypt_block
 from emrtd._der import oid_value
 from emrtd.apdu import Command
-from emrtd.errors import ChannelBroken, ChipMalformed, ChipRefused, WrongPassword
+from emrtd.errors import ChannelBroken, ChipMalformed, ChipRefused, Fault, WrongPassword
 from emrtd.evidence import CAMTranscript
 from emrtd.key_agreement import compress
 from emrtd.keys import PIN, KeyUse, SessionKeys, derive_key
@@ -36,6 +36,9 @@ _MANAGE_SECURITY_ENVIRONMENT = 0x22
 _MAX_NONCE_BYTES = 64
 _MAX_PARAMETER_ID = 0xFF
 _MINUS_ONE = b"\xff" * 16
+_BLOCKED = frozenset({0x6983})
+_BLOCKED_PIN = _BLOCKED | {0x63C0, 0x63C1}
+"""No try is left; or one, which a card keeps for whoever knows its CAN as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def run(
 
     Raises:
         WrongPassword: the chip refused our token.
-        ChipRefused: the chip refused an earlier step.
+        ChipRefused: the chip refused an earlier step; PASSWORD_BLOCKED if no try is left.
         ChipLied: the chip sent our own key back.
         ChipMalformed: an answer out of form, or an element that is none.
         ChannelBroken: the chip accepted our token and its own is wrong.
@@ -90,7 +93,9 @@ def run(
     answer = yield from _prove(channel, _token(keys, protocol, tag, their_public))
     their_token = general_authenticate.one(answer, 0x86, doing="PACE mutual authentication")
     if not hmac.compare_digest(their_token, _token(keys, protocol, tag, public)):
-        raise ChannelBroken("PACE mutual authentication", "the chip's token is wrong")
+        raise ChannelBroken(
+            "PACE mutual authentication", "the chip's token is wrong", fault=Fault.ACCESS_UNPROVED
+        )
     cam = _transcript(offer, mapped.chip_key, answer, keys) if offer.mapping == "CAM" else None
     return Opened(SecureChannel(keys, channel), compress(group, theirs), cam)
 
@@ -111,7 +116,12 @@ def _select(
     # A card that counts wrong PINs says how many are left, and goes on while it is more than one.
     counts = isinstance(password, PIN) and 0x63C2 <= response.sw <= 0x63CF
     if not response.ok and not counts:
-        raise ChipRefused(response.sw, doing)
+        raise _refusal(response.sw, doing, _BLOCKED_PIN if isinstance(password, PIN) else _BLOCKED)
+
+
+def _refusal(sw: int, doing: str, blocked: frozenset[int]) -> ChipRefused:
+    fault = Fault.PASSWORD_BLOCKED if sw in blocked else Fault.CHIP_REFUSED
+    return ChipRefused(sw, doing, fault=fault)
 
 
 def _map(
@@ -137,14 +147,14 @@ def _prove(channel: Channel, token: bytes) -> Dialogue[bytes]:
     if response.sw == 0x6300 or response.sw >> 4 == 0x63C:
         raise WrongPassword(response.sw, doing)
     if not response.ok:
-        raise ChipRefused(response.sw, doing)
+        raise _refusal(response.sw, doing, _BLOCKED)
     return response.data
 
 
 def _decrypt_nonce(secret: bytes, password: Password, offer: Offer) -> bytes:
     cipher = offer.cipher
     if not secret or len(secret) % cipher.block_bytes or len(secret) > _MAX_NONCE_BYTES:
-        raise ChipMalformed("PACE nonce", f"{len(secret)} bytes")
+        raise ChipMalformed("PACE nonce", f"{len(secret)} bytes", fault=Fault.RESPONSE_MALFORMED)
     key = derive_key(password.secret(), KeyUse.PASSWORD, key_bytes=offer.key_bytes, cipher=cipher)
     return cipher.decrypt(key, cipher.zero_iv, secret)
 

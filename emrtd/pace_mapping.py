@@ -85,13 +85,13 @@ def integrated(
     """
     # [9303-11] 4.4.3.3: the smallest multiple of the block that is no shorter than the key.
     if len(nonce) != key_bytes + -key_bytes % cipher.block_bytes:
-        raise ChipMalformed("PACE nonce", f"{len(nonce)} bytes")
+        raise ChipMalformed("PACE nonce", f"{len(nonce)} bytes", fault=Fault.RESPONSE_MALFORMED)
     second = randomness(key_bytes)
     if len(second) != key_bytes:
         raise ValueError("the randomness gives no nonce")
     answer = yield from ask(channel, general_authenticate.command(0x81, second), doing=_DOING)
     if any(general_authenticate.values(answer, 0x82)):
-        raise ChipMalformed(_DOING, "the answer is not empty")
+        raise ChipMalformed(_DOING, "the answer is not empty", fault=Fault.RESPONSE_MALFORMED)
     return Mapped(group.map_integer(pseudo_random(nonce, second, cipher=cipher, p=group.p)))
 
 
@@ -138,5 +138,5 @@ def agree(
     )
     theirs = group.decode(raw)
     if theirs == own_public:  # [9303-11] 4.4.1
-        raise ChipLied(Fault.CHIP_KEY_MISMATCH, doing, "our own key came back")
+        raise ChipLied(Fault.PUBLIC_KEY_ECHOED, doing, "our own key came back")
     return theirs, raw

@@ -7,18 +7,23 @@ can be copied, and `emrtd.authenticity` asks the chip.
 
 What must hold, in the order in which a failure decides:
 
-1. one signature, over signed attributes, by the one embedded certificate that it names, whose key
-   may sign data; nothing rests on SHA-1 unless the trust policy allows it (SIGNATURE_INVALID);
+1. one signature, over signed attributes, by the one embedded certificate that it names
+   (SIGNATURE_INVALID), whose key may sign data (SIGNER_NOT_ALLOWED); nothing rests on SHA-1 or on
+   a short key unless the trust policy allows it (ALGORITHM_WEAK);
 2. every file that was read and is hashed has that hash (DATA_HASH_MISMATCH);
-3. DG1, and DG14 and DG15 where they are hashed, were read: a hash is a promise
-   (ADVERTISED_FILE_MISSING). Other groups need not be read, and EF.COM is never believed;
+3. DG1, and DG14 and DG15 where they are hashed, were read: a hash is a promise. DG2 and DG13 keep
+   it if they were asked for (ADVERTISED_FILE_MISSING; NOT_ASKED if the reader never did). A chip
+   that hides its portrait has nothing to be compared with. DG13 may be locked (6982): its content
+   is the issuer's own, and so is who may read it. DG3 and DG4 are behind terminal authentication,
+   and of the other groups chips in the field lack some that are hashed: they need not be read.
+   EF.COM is never believed;
 4. that certificate was issued by a key of the trust store, or its issuer is unknown; one that
-   names a trusted key which did not sign it is a forgery (SIGNATURE_INVALID);
-5. it and its issuer's certificate are valid at the instant of inspection (SIGNER_EXPIRED). This is
-   the shell model: a state gives a document signer a validity that outlasts its documents, so an
-   expired one stands behind no document that is in force. Where the clock may be what is wrong,
-   the fault is `ClockUnsure`, which accuses nobody;
-6. no revocation list names it (SIGNER_REVOKED).
+   names a trusted key which did not sign it is a forgery (CERTIFICATE_INVALID);
+5. it and its issuer's certificate are valid at the instant of inspection (SIGNER_EXPIRED,
+   SIGNER_NOT_YET_VALID, ISSUER_EXPIRED). This is the shell model: a state gives a document signer
+   a validity that outlasts its documents, so an expired one stands behind no document that is in
+   force. Where the clock may be what is wrong, the fault is `ClockUnsure`, which accuses nobody;
+6. no revocation list names either (SIGNER_REVOKED, ISSUER_REVOKED).
 
 Spec: [9303-11] passive authentication; [9303-12] validity periods and chains; [5652].
 """
@@ -50,8 +55,11 @@ if TYPE_CHECKING:
 
 REQUIRED = ("DG1", "DG14", "DG15")
 """What must have been read where it is hashed."""
+PROMISED = ("DG2", "DG13")
+"""What must not be refused where it is hashed and was asked for."""
 
 _DOING = "passive authentication"
+_LOCKED = 0x6982
 _SEAL = object()
 """Only who holds it can make groups; it never leaves this module."""
 
@@ -68,7 +76,7 @@ class Unasked(Unproved):
 
 
 class ClockUnsure(Unproved):
-    """SIGNER_EXPIRED, by a clock that nobody vouches for: set it, or find the time elsewhere."""
+    """A certificate is over by a clock that nobody vouches for: set it, or ask for the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +187,9 @@ def passive_auth(
         VerifiedGroups, or ConsistentGroups if everything holds but nobody knows the issuer.
 
     Raises:
-        ChipLied: SIGNATURE_INVALID, DATA_HASH_MISMATCH, ADVERTISED_FILE_MISSING, SIGNER_EXPIRED
-            or SIGNER_REVOKED: the first of this module's list that fails. ClockUnsure if it is
-            SIGNER_EXPIRED by a clock that may be wrong.
-        ChipMalformed: EF.SOD is missing or none.
+        ChipLied: the first of this module's list that fails. `ClockUnsure` if a certificate is
+            over by a clock that may be wrong, `Unasked` if a file was never asked for.
+        ChipMalformed: EF.SOD is missing or none, or its signer's key is none that is believed.
         ValueError: `at` is naive.
     """
     result = examine(evidence, trust, at=at, clock=clock).result
@@ -210,7 +217,7 @@ def card_security_auth(
         VerifiedCardSecurity, or ConsistentCardSecurity if all holds but nobody knows the issuer.
 
     Raises:
-        ChipLied: SIGNATURE_INVALID, SIGNER_EXPIRED or SIGNER_REVOKED; ClockUnsure as above.
+        ChipLied: as above, by the signature and the certificates.
         ChipMalformed: EF.CardSecurity is missing or none.
         ValueError: `at` is naive.
     """
@@ -221,8 +228,7 @@ def card_security_auth(
     found = card_security.parse(evidence.files["CardSecurity"])
     signer = _signer(found.signed, trust.policy)
     issuer = _issuer(signer, trust, at=at)
-    validity = _validity(signer, issuer, at=at, clock=clock)
-    for fault in _time_and_revocation(signer, issuer, trust, validity):
+    for fault in _time_and_revocation(signer, issuer, trust, at=at, clock=clock):
         raise fault
     kind = ConsistentCardSecurity if issuer is None else VerifiedCardSecurity
     return kind(found, seal=_SEAL)
@@ -244,7 +250,7 @@ def examine(
     if at.tzinfo is None:
         raise ValueError("the instant of inspection must be aware")
     if "SOD" not in evidence.files:
-        raise ChipMalformed(_DOING, "EF.SOD was not read")
+        raise ChipMalformed(_DOING, "EF.SOD was not read", fault=Fault.SECURITY_OBJECT_MISSING)
     sod = sods.parse(evidence.files["SOD"])
     intact = dict(_intact(evidence, sod.security_object))
     faults: list[ChipLied] = []
@@ -263,7 +269,7 @@ def examine(
         else:
             validity = _validity(signer, issuer, at=at, clock=clock)
             issuer_unknown = issuer is None and validity is not Validity.OVER
-            faults += _time_and_revocation(signer, issuer, trust, validity)
+            faults += _time_and_revocation(signer, issuer, trust, at=at, clock=clock)
     return Examination(
         result=faults[0] if faults or signer is None else _seal(intact, signer, issuer),
         faults=tuple(faults),
@@ -299,19 +305,33 @@ def _data_faults(
     read = hashed.hashes.keys() & evidence.files.keys()
     for name in sorted(read - intact.keys()):
         yield ChipLied(Fault.DATA_HASH_MISMATCH, _DOING, name)
-    for name in REQUIRED:
-        if name in hashed.hashes and name not in read:
-            kind = ChipLied if name in evidence.unreadable else Unasked
-            yield kind(Fault.ADVERTISED_FILE_MISSING, _DOING, name)
+    for name in (*REQUIRED, *PROMISED):
+        if name in hashed.hashes and name not in read and _owed(name, evidence):
+            yield missing(name, evidence, doing=_DOING)
+
+
+def _owed(name: str, evidence: Evidence) -> bool:
+    """Return whether a file that is hashed and was not read should have been."""
+    refused = evidence.unreadable.get(name)
+    return name in REQUIRED or (refused is not None and (name, refused) != ("DG13", _LOCKED))
+
+
+def missing(name: str, evidence: Evidence, *, doing: str) -> ChipLied:
+    """Return what it means that a file which is announced was not read: it was refused, or not."""
+    if name in evidence.unreadable:
+        return ChipLied(Fault.ADVERTISED_FILE_MISSING, doing, name)
+    return Unasked(Fault.NOT_ASKED, doing, name)
 
 
 def _signer(signed: SignedData, policy: TrustPolicy, *digests: HashAlgorithm) -> Certificate:
     """Return the certificate whose key signed that; by these digests the content goes on."""
     signers = signed.signers()
-    if len(signers) != 1 or not signers[0].may_sign_data or signers[0].unknown_critical:
-        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "no certificate that may sign data")
+    if len(signers) != 1:
+        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "not one certificate of its signer")
+    if not signers[0].may_sign_data or signers[0].unknown_critical:
+        raise ChipLied(Fault.SIGNER_NOT_ALLOWED, _DOING)
     if policy.too_weak(signed.scheme.digest, signed.digest, *digests):
-        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "rests on SHA-1")
+        raise ChipLied(Fault.ALGORITHM_WEAK, _DOING, "rests on SHA-1")
     signed.check_signed_by(policy.key_of(signers[0]), doing=_DOING)
     return signers[0]
 
@@ -320,7 +340,7 @@ def _issuer(signer: Certificate, trust: TrustStore, *, at: datetime) -> Anchor |
     """Return the trusted issuer, None if it is unknown."""
     issuer = trust.issuer_of(signer, at=at)
     if issuer is not None and trust.policy.too_weak(signer.scheme().digest):
-        raise ChipLied(Fault.SIGNATURE_INVALID, _DOING, "its certificate rests on SHA-1")
+        raise ChipLied(Fault.ALGORITHM_WEAK, _DOING, "its certificate rests on SHA-1")
     return issuer
 
 
@@ -328,21 +348,42 @@ def _validity(
     signer: Certificate, issuer: Anchor | None, *, at: datetime, clock: ClockQuality
 ) -> Validity:
     """Judge the chain; of a signer whose issuer is unknown, its own time."""
-    chain = [signer] if issuer is None else [signer, issuer.certificate]
-    return worst(*(judge(each.not_before, each.not_after, at=at, clock=clock) for each in chain))
+    return worst(*(judged for judged, _ in _times(signer, issuer, at=at, clock=clock)))
+
+
+def _times(
+    signer: Certificate, issuer: Anchor | None, *, at: datetime, clock: ClockQuality
+) -> Iterator[tuple[Validity, Fault]]:
+    """Yield how each certificate's time is judged, and what it is if it is not its time."""
+    early = Fault.SIGNER_NOT_YET_VALID if at < signer.not_before else Fault.SIGNER_EXPIRED
+    yield judge(signer.not_before, signer.not_after, at=at, clock=clock), early
+    if issuer is not None:
+        cert = issuer.certificate
+        judged = judge(cert.not_before, cert.not_after, at=at, clock=clock)
+        yield judged, Fault.ISSUER_EXPIRED
 
 
 def _time_and_revocation(
-    signer: Certificate, issuer: Anchor | None, trust: TrustStore, validity: Validity
+    signer: Certificate,
+    issuer: Anchor | None,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    clock: ClockQuality,
 ) -> Iterator[ChipLied]:
     """Yield what fails; who is over is not looked up, but who may be over is."""
-    if validity is Validity.OVER:
-        yield ChipLied(Fault.SIGNER_EXPIRED, _DOING)
-        return
+    times = tuple(_times(signer, issuer, at=at, clock=clock))
+    for judged, fault in times:
+        if judged is Validity.OVER:
+            yield ChipLied(fault, _DOING)
+            return
     if issuer is not None:
         try:
             trust.check_not_revoked(signer)
-        except ChipLied as fault:
-            yield fault
-    if validity is Validity.UNSURE:
-        yield ClockUnsure(Fault.SIGNER_EXPIRED, _DOING, "or the clock is wrong")
+            trust.check_not_revoked(issuer.certificate, fault=Fault.ISSUER_REVOKED)
+        except ChipLied as revoked:
+            yield revoked
+    for judged, fault in times:
+        if judged is Validity.UNSURE:
+            yield ClockUnsure(fault, _DOING, "or the clock is wrong")
+            return

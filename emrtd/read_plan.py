@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from emrtd.access import select_master_file
 from emrtd.apdu import Command, Step
 from emrtd.errors import ChipMalformed, ChipRefused
 from emrtd.files import MAX_LONG_LE, ReadPlan, content
@@ -33,6 +34,7 @@ TIMID_LE = 160
 MAX_ATR_BYTES = 33
 MAX_READER_CHARS = 256
 
+_STEP = Step("access")
 _FILE = b"\x2f\x01"
 _CAPABILITIES, _LENGTHS, _INTEGER = 0x47, 0x7F66, 0x02
 _EXTENDED_LENGTH = 0x40
@@ -42,8 +44,10 @@ _PROTECTED_COMMAND_BYTES = 64
 """More than any READ BINARY needs, protection included."""
 _STATUS_BYTES = 2
 _PROTECTION_BYTES = 1 + 3 + 1 + 4 + 10
-"""Of a response: head of the cryptogram and padding indicator, status, checksum."""
+"""Head of the cryptogram and padding indicator; status, or in a command Le; checksum."""
 _BLOCK_BYTES = 16
+_READ_BINARY = frozenset({0xB0, 0xB1})
+_MAX_SHORT_LE = 256
 _STEPS = (4096, 1024, MAX_SHORT_DATA, TIMID_LE)
 """What is tried next after a plan failed."""
 
@@ -100,23 +104,33 @@ def _lengths(value: bytes) -> tuple[int, int]:
 def read_atr_info(channel: Channel) -> Dialogue[ATRInfo | None]:
     """Ask a chip that was not opened yet for its limits; None if it does not give them.
 
-    Two or three commands on the plain channel. A chip has no other use for this file, so that one
-    which refuses or garbles it is taken as silent.
+    Two commands on the plain channel; up to four if the chip does not begin in its master file, or
+    has no such file. It has no other use, so that a chip which refuses or garbles it is taken as
+    silent.
 
     Raises:
         ChipGone: the transport lost the chip.
         ChipMalformed: the chip asks for more work than its data is worth.
     """
-    step = Step("access")
-    yield from channel.exchange(Command(0, 0xA4, 0x00, 0x0C, b"\x3f\x00", step=step))
-    selected = yield from channel.exchange(Command(0, 0xA4, 0x02, 0x0C, _FILE, step=step))
-    if not selected.ok:
-        return None
-    response = yield from channel.exchange(Command(0, 0xB0, 0, 0, le=MAX_SHORT_DATA, step=step))
+    select = Command(0, 0xA4, 0x02, 0x0C, _FILE, step=_STEP)
+    if not (yield from channel.exchange(select)).ok:
+        there = yield from select_master_file(channel)
+        if not there or not (yield from channel.exchange(select)).ok:
+            return None
+    response = yield from channel.exchange(Command(0, 0xB0, 0, 0, le=MAX_SHORT_DATA, step=_STEP))
     try:
         return parse_atr_info(content(response, "READ BINARY ATR/INFO"))
     except (ChipRefused, ChipMalformed):
         return None
+
+
+def asks_for_much(command: Command) -> bool:
+    """Return whether a command, plain or protected, reads a file in extended length.
+
+    What breaks off at such a one may do so because reader or chip promised too much: opened anew,
+    the chip may be read one step lower. What breaks off at any other, does so for its own reasons.
+    """
+    return command.ins in _READ_BINARY and (command.le or 0) > _MAX_SHORT_LE
 
 
 def plan_for(max_command_bytes: int, atr_info: ATRInfo | None) -> ReadPlan:
@@ -127,20 +141,23 @@ def plan_for(max_command_bytes: int, atr_info: ATRInfo | None) -> ReadPlan:
             is taken to be the same.
         atr_info: what the chip says, None if it says nothing: then short APDUs, which all carry.
     """
-    room = _response_room(max_command_bytes, atr_info)
-    blocks = (room - _PROTECTION_BYTES) // _BLOCK_BYTES
-    le = min(blocks * _BLOCK_BYTES - 1, MAX_LONG_LE)
-    return ReadPlan(max_le=le) if le > 256 else ReadPlan()
-
-
-def _response_room(max_command_bytes: int, atr_info: ATRInfo | None) -> int:
-    """Return how many bytes of response data fit, 0 if only short APDUs do."""
     if max_command_bytes <= _MAX_SHORT_COMMAND_BYTES or atr_info is None or not atr_info.extended:
-        return 0
+        return ReadPlan()
     command, response = atr_info.max_command_bytes, atr_info.max_response_bytes
     if command is None or response is None or command < _PROTECTED_COMMAND_BYTES:
-        return 0
-    return min(response - _STATUS_BYTES, max_command_bytes - _EXTENDED_HEAD_BYTES)
+        return ReadPlan()
+    carried = max_command_bytes - _EXTENDED_HEAD_BYTES
+    le = _plain_bytes(min(response - _STATUS_BYTES, carried))
+    data = _plain_bytes(min(command - _EXTENDED_HEAD_BYTES, carried))
+    if le <= _MAX_SHORT_LE:
+        return ReadPlan()
+    return ReadPlan(max_le=le, max_data=data if data > _MAX_SHORT_LE else MAX_SHORT_DATA)
+
+
+def _plain_bytes(room: int) -> int:
+    """Return how long a plain text at most is whose protected form fits into so many bytes."""
+    blocks = (room - _PROTECTION_BYTES) // _BLOCK_BYTES
+    return min(blocks * _BLOCK_BYTES - 1, MAX_LONG_LE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +199,13 @@ class ReaderMemory:
         lower = next((step for step in _STEPS if step < plan.max_le), None)
         if lower is None:
             return self.worked(reader, atr, ReadPlan(TIMID_LE, plan.max_commands, head_first=True))
-        return self.worked(reader, atr, ReadPlan(lower, plan.max_commands, plan.head_first))
+        tried = ReadPlan(
+            lower,
+            plan.max_commands,
+            plan.head_first,
+            min(plan.max_data, max(lower, MAX_SHORT_DATA)),
+        )
+        return self.worked(reader, atr, tried)
 
 
 def negotiate(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from emrtd._crypto import MAC_BYTES, Cipher, encrypt_block
 from emrtd.apdu import MAX_SHORT_LC, Command, Response
-from emrtd.errors import ChannelBroken, ChipMalformed
+from emrtd.errors import ChannelBroken, ChipMalformed, Fault
 from emrtd.tlv import encode, parse
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_SHORT_DATA = 223
 """The longest plain response whose protected form fits into a short APDU's 256 bytes."""
 
+_FIRST_ERROR, _SUCCESS = 0x6400, 0x9000
 _SECURED = 0x0C
 _CRYPTOGRAM, _CRYPTOGRAM_ODD = 0x87, 0x85
 _EXPECTED_LENGTH, _STATUS, _CHECKSUM = 0x97, 0x99, 0x8E
@@ -140,6 +141,8 @@ def _open(session: _Session, response: Response, *, odd: bool) -> Response:
         ChannelBroken: not protected, or the protection does not hold.
     """
     body, checksum = response.data[:-_CHECKSUM_BYTES], response.data[-_CHECKSUM_BYTES:]
+    if not response.data and _FIRST_ERROR <= response.sw < _SUCCESS:
+        _break(f"status {response.sw:04X} without protection", fault=Fault.SESSION_LOST)
     if checksum[:2] != _CHECKSUM_HEAD or not body:
         _break(f"status {response.sw:04X} without protection")
     if not hmac.compare_digest(checksum[2:], session.mac(body)):
@@ -167,5 +170,5 @@ def _open(session: _Session, response: Response, *, odd: bool) -> Response:
         _break("the padding is wrong")
 
 
-def _break(why: str) -> NoReturn:
-    raise ChannelBroken("secure messaging", why)
+def _break(why: str, *, fault: Fault = Fault.CHANNEL_BROKEN) -> NoReturn:
+    raise ChannelBroken("secure messaging", why, fault=fault)

@@ -1,8 +1,8 @@
 """Terminal authentication: the terminal shows that a country lets it read more, e.g. fingerprints.
 
 Knows the dialogue, which certificates to show, and what is signed. Does not hold the terminal's
-key: a `TerminalSigner` does, wherever that is. That a chip refuses is a fact and no verdict on the
-chip: it may not know our authority.
+key: a `TerminalSigner` does, wherever that is; one that has it in memory is here. That a chip
+refuses is a fact and no verdict on the chip: it may not know our authority.
 
 What is signed ties the terminal to this chip and this session: the chip's identity (in PACE its
 fresh key, in basic access control its number), its challenge, and the terminal's key of chip
@@ -14,15 +14,20 @@ Spec: [TR-03110-1] terminal authentication version 1; [TR-03110-3] its commands.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from emrtd._der import SET, integer, oid, sequence
 from emrtd.apdu import MAX_EXTENDED_LC, Command, Step
 from emrtd.channel import ask
-from emrtd.cvc import CVC, Role, VerifiedTerminal, path, reference, verify_chain
-from emrtd.errors import ChipLied, ChipMalformed, ChipRefused
+from emrtd.cvc import CVC, Role, RSAKey, VerifiedTerminal, path, reference, verify_chain
+from emrtd.errors import ChipLied, ChipMalformed, ChipRefused, Fault
 from emrtd.evidence import TerminalAuthFacts
-from emrtd.mrz import information
 from emrtd.security_infos import DG14_TAG, MAX_BYTES
 from emrtd.tlv import encode, length_from_head, parse, parse_one
 
@@ -30,8 +35,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from emrtd.channel import Channel
+    from emrtd.cvc import Key
     from emrtd.dialogue import Dialogue
-    from emrtd.keys import MRZKey
     from emrtd.tlv import TLV
 
 CHALLENGE_BYTES = 8
@@ -41,11 +46,12 @@ MAX_REFERENCES = 2
 FILE_ID_BYTES = 2
 ID_TERMINAL_AUTH = "0.4.0.127.0.7.2.2.2"
 
+_DIGESTS = {
+    each.name: each for each in (hashes.SHA224(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+}
 _STEP = Step("terminal_auth")
 _CHAINED = 0x10
 _OCTET_STRING = 0x04
-_DATES_CHARS = 14
-"""Birth and expiry with their check digits, at the end of what opens a chip."""
 _REFERENCE, _KEY_REFERENCE = 0x42, 0x83
 
 
@@ -58,6 +64,42 @@ class TerminalSigner(Protocol):
         ECDSA gives two plain numbers, each as long as the order of the curve. Nothing is hashed
         before the call.
         """
+
+
+class SoftwareSigner:
+    """A terminal's private key in this process's memory; a token is a better home for it."""
+
+    def __init__(self, pkcs8: bytes, *, signs: Key) -> None:
+        """Take the key.
+
+        Args:
+            pkcs8: the private key, DER, not encrypted.
+            signs: the public key of the terminal's certificate, which says how it signs.
+
+        Raises:
+            ValueError: no private key, one of another kind, or one that signs by SHA-1.
+        """
+        kind = rsa.RSAPrivateKey if isinstance(signs, RSAKey) else ec.EllipticCurvePrivateKey
+        try:
+            key = load_der_private_key(pkcs8, None)
+        except (TypeError, ValueError, UnsupportedAlgorithm):
+            # Without its cause, which may quote the key.
+            raise ValueError("not a private key") from None
+        if not isinstance(key, kind) or signs.weak:
+            raise ValueError("not a key that signs as the certificate says")
+        self._key: Any = key
+        self._signs = signs
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature over data."""
+        signs, key = self._signs, self._key
+        if isinstance(signs, RSAKey):
+            pss = padding.PSS(padding.MGF1(signs.digest), signs.digest.digest_size)
+            made: bytes = key.sign(data, pss if signs.pss else padding.PKCS1v15(), signs.digest)
+            return made
+        numbers = decode_dss_signature(key.sign(data, ec.ECDSA(_DIGESTS[signs.digest])))
+        size = (key.key_size + 7) // 8
+        return b"".join(each.to_bytes(size, "big") for each in numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +132,6 @@ class Terminal:
         ]
         found = path(current, known=known)
         return verify_chain(found, known[found[0].issuer], on=on) if found else None
-
-
-def identity_by_zone(key: MRZKey) -> bytes:
-    """Return a chip's identity where basic access control opened it.
-
-    That is its document's number with the check digit.
-    """
-    zone = information(key.document_number, key.birth, key.expiry)
-    return zone[:-_DATES_CHARS].encode("ascii")
 
 
 def announced(dg14: bytes) -> int | None:
@@ -168,8 +201,8 @@ def authenticate(
     Args:
         terminal: what the operator has.
         channel: the one of chip authentication.
-        chip_identity: `key_agreement.compress` of the chip's last key in PACE, or
-            `identity_by_zone` after basic access control.
+        chip_identity: `access.Opened.chip_identity`: `key_agreement.compress` of the chip's last
+            key in PACE, or its document's number after basic access control.
         own_key: `chip_auth.Authenticated.own_key`.
         on: the day, for choosing and checking certificates.
         file: EF.CVCA's identifier.
@@ -228,7 +261,9 @@ def run(
     ask_challenge = Command(0, 0x84, 0, 0, le=CHALLENGE_BYTES, step=_STEP)
     challenge = yield from ask(channel, ask_challenge, doing="GET CHALLENGE")
     if len(challenge) != CHALLENGE_BYTES:
-        raise ChipMalformed("GET CHALLENGE", f"{len(challenge)} bytes")
+        raise ChipMalformed(
+            "GET CHALLENGE", f"{len(challenge)} bytes", fault=Fault.RESPONSE_MALFORMED
+        )
     signed = chip_identity + challenge + own_key
     signature = signer.sign(signed)
     try:

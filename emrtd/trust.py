@@ -77,7 +77,11 @@ class TrustPolicy:
         """Return a certificate's key. Raises ChipMalformed if it cannot be used or is too short."""
         key = certificate.key(min_rsa_bits=FLOOR_RSA_BITS)
         if self.too_short(key):
-            raise ChipMalformed("SubjectPublicKeyInfo", "a key shorter than the policy allows")
+            raise ChipMalformed(
+                "SubjectPublicKeyInfo",
+                "a key shorter than the policy allows",
+                fault=Fault.ALGORITHM_WEAK,
+            )
         return key
 
     def too_short(self, key: PublicKey) -> bool:
@@ -221,35 +225,47 @@ class TrustStore:
         """Return who issued a certificate, None if nobody that is trusted did.
 
         Several certificates may hold the issuer's key (a root and a link to it): one that is valid
-        at that instant is preferred.
+        at that instant is preferred, and then one that is not revoked.
 
         Raises:
-            ChipLied: SIGNATURE_INVALID: it names the key of an anchor that did not sign it.
+            ChipLied: CERTIFICATE_INVALID: it names the key of an anchor that did not sign it.
         """
         named = self._anchors.get(certificate.issuer, [])
         issuers = [each for each in named if _signed(certificate, each.key)]
         if issuers:
-            return max(issuers, key=lambda each: each.certificate.valid_at(at))
+            return max(issuers, key=lambda each: self._preference(each.certificate, at))
         wanted = certificate.issuer_key_id
         if wanted is not None and any(each.certificate.key_id == wanted for each in named):
-            raise ChipLied(Fault.SIGNATURE_INVALID, "verify document signer")
+            raise ChipLied(Fault.CERTIFICATE_INVALID, "verify document signer")
         return None
 
-    def check_not_revoked(self, certificate: Certificate) -> None:
+    def check_not_revoked(
+        self, certificate: Certificate, *, fault: Fault = Fault.SIGNER_REVOKED
+    ) -> None:
         """Return only if no usable list names that certificate.
 
         A listed certificate counts as revoked from the beginning: who stole a key sets its clock.
 
+        Args:
+            certificate: of a document signer, or of an issuer.
+            fault: what it is if it is revoked.
+
         Raises:
-            ChipLied: SIGNER_REVOKED.
+            ChipLied: with that fault.
         """
-        for each, why_not in self._lists:
-            if (
-                why_not is None
-                and each.issuer == certificate.issuer
-                and certificate.serial in each.serials
-            ):
-                raise ChipLied(Fault.SIGNER_REVOKED, "look the document signer up")
+        if self._revoked(certificate):
+            raise ChipLied(fault, "look the certificate up")
+
+    def _preference(self, certificate: Certificate, at: datetime) -> tuple[bool, bool]:
+        return certificate.valid_at(at), not self._revoked(certificate)
+
+    def _revoked(self, certificate: Certificate) -> bool:
+        return any(
+            why_not is None
+            and each.issuer == certificate.issuer
+            and certificate.serial in each.serials
+            for each, why_not in self._lists
+        )
 
     def _why_not(self, revoking: RevocationList) -> str | None:
         if revoking.why_not is not None:

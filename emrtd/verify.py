@@ -21,8 +21,8 @@ from emrtd.authenticity import (
     prove_chip,
 )
 from emrtd.errors import ChipLied, ChipMalformed, Fault
+from emrtd.lds import dg1, dg13
 from emrtd.passive_auth import (
-    ClockUnsure,
     ConsistentCardSecurity,
     ConsistentGroups,
     Examination,
@@ -58,7 +58,7 @@ class ChipOutcome(StrEnum):
     NOT_GENUINE = "not_genuine"
     """The data or the chip is not what it says."""
     UNREADABLE = "unreadable"
-    """It cannot be known: something cannot be parsed, or was never asked for."""
+    """It cannot be known: something cannot be parsed, was never asked for, or is contradictory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class Findings:
         groups: the signed files, if passive authentication held.
         holder: only of a genuine chip.
         weaknesses: by what weak means the chip's own proofs hold.
+        downgraded: whether the chip was opened in a weaker way than it can: nothing that it says
+            is worth less, but somebody may have listened. The terminal's word for it.
     """
 
     outcome: ChipOutcome
@@ -98,6 +100,7 @@ class Findings:
     groups: VerifiedGroups | ConsistentGroups | None
     holder: VerifiedHolder | None
     weaknesses: frozenset[Weakness] = frozenset()
+    downgraded: bool = False
 
 
 def verify(
@@ -125,14 +128,19 @@ def verify(
         examination = examine(evidence, trust, at=at, clock=clock)
     except ChipMalformed as fault:
         checks = Checks(pa=Check.FAILED, aa=Check.ABSENT, ca=Check.ABSENT)
-        return Findings(ChipOutcome.UNREADABLE, (fault.fault,), checks, None, None)
+        downgraded = evidence.access.downgraded
+        return Findings(
+            ChipOutcome.UNREADABLE, (fault.fault,), checks, None, None, downgraded=downgraded
+        )
     card, card_faults = _card_security(evidence, trust, at=at, clock=clock)
     judgement = judge(evidence, examination.intact, card, refuse=refuse)
     groups = None if isinstance(examination.result, ChipLied) else examination.result
     if isinstance(groups, VerifiedGroups) and isinstance(card, ConsistentCardSecurity):
         # A copy of genuine files, beside a key of somebody's own.
         card_faults = (ChipLied(Fault.ISSUER_UNKNOWN, "verify EF.CardSecurity"),)
-    faults = _deciding_first((*examination.faults, *card_faults, *judgement.faults))
+    faults = _deciding_first(
+        (*examination.faults, *card_faults, *judgement.faults, *_contradictions(groups))
+    )
     holder: VerifiedHolder | None = None
     if isinstance(groups, VerifiedGroups) and not faults:
         verified = card if isinstance(card, VerifiedCardSecurity) else None
@@ -148,7 +156,30 @@ def verify(
         groups,
         holder,
         judgement.weaknesses,
+        evidence.access.downgraded,
     )
+
+
+def _contradictions(groups: VerifiedGroups | ConsistentGroups | None) -> tuple[Unproved, ...]:
+    """Return that DG1 and DG13 name two persons; an issuer's error, or a signer who signs anything.
+
+    A file that cannot be parsed, or has no such number, contradicts nothing.
+    """
+    try:
+        zone = dg1.parse(groups.files["DG1"]).mrz if groups else None
+        record = dg13.parse(groups.files["DG13"]) if groups else None
+    except (ChipMalformed, KeyError):
+        return ()
+    one = _digits(zone.personal_number if zone else None)
+    other = _digits(record.number if record else None)
+    # Either may be shortened to its end, as the zone's own document number is.
+    if one.endswith(other) or other.endswith(one):
+        return ()
+    return (Unproved(Fault.DATA_CONTRADICTORY, "verify the data", "DG1 and DG13"),)
+
+
+def _digits(number: str | None) -> str:
+    return "".join(each for each in number or "" if each.isdecimal())
 
 
 def _card_security(
@@ -167,7 +198,7 @@ def _deciding_first(faults: tuple[_Fault, ...]) -> tuple[_Fault, ...]:
     """Return lies before what cannot be known; what was never asked for only if it is all."""
     asked = [fault for fault in faults if not isinstance(fault, Unasked)]
     return (
-        tuple(sorted(asked, key=lambda fault: isinstance(fault, ChipMalformed | ClockUnsure)))
+        tuple(sorted(asked, key=lambda fault: isinstance(fault, ChipMalformed | Unproved)))
         or faults
     )
 

@@ -17,6 +17,7 @@ from asn1crypto import cms, core
 from emrtd import _cms, tlv
 from emrtd._asn1 import reading
 from emrtd._cms import SignedData
+from emrtd.errors import ChipMalformed, Fault
 from emrtd.signatures import digest_of
 
 if TYPE_CHECKING:
@@ -64,8 +65,17 @@ def parse(raw: bytes) -> SOD:
     """Parse the file.
 
     Raises:
-        ChipMalformed: no LDS security object with exactly one signature over signed attributes.
+        ChipMalformed: SECURITY_OBJECT_MALFORMED: no LDS security object with exactly one signature
+            over signed attributes.
     """
+    try:
+        return _parse(raw)
+    except ChipMalformed as error:
+        fault = Fault.SECURITY_OBJECT_MALFORMED
+        raise ChipMalformed("EF.SOD", f"in its {error.doing}", fault=fault) from error
+
+
+def _parse(raw: bytes) -> SOD:
     inner = tlv.parse_one(raw, TAG, limit=MAX_BYTES).value
     signed = _cms.parse(inner, content_type=LDS_SECURITY_OBJECT, what="EF.SOD")
     parts = {each.name: getattr(signed, each.name) for each in fields(SignedData)}

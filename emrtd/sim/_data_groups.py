@@ -9,7 +9,8 @@ Spec: [9303-10]; the Vietnamese record of DG13 after public readers of it.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from emrtd.sim import _der
 from emrtd.sim._files import COM_TAG, DATA_GROUP_TAGS
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
 
-_SHA256 = "2.16.840.1.101.3.4.2.1"
+Digest: TypeAlias = Literal["sha256", "sha1"]
+
+_DIGESTS: Mapping[Digest, str] = {"sha256": "2.16.840.1.101.3.4.2.1", "sha1": "1.3.14.3.2.26"}
+_NUMBER = re.compile(rb"([0-9]{11})([0-9])")
 _CVCA_BYTES = 36
 
 
@@ -128,12 +132,17 @@ def _dg13_field(number: int, value: str | tuple[str, ...]) -> bytes:
 _DG13_PRINTABLE = {1, 3, 11, 15, 16}
 
 
-def security_object(files: Mapping[str, bytes]) -> bytes:
-    """Return the LDS security object over the data groups among these files, hashed by SHA-256."""
+def with_another_number(record: bytes) -> bytes:
+    """Return a citizen record with the last digit of its number changed."""
+    return _NUMBER.sub(lambda found: found[1] + bytes((found[2][0] ^ 1,)), record, count=1)
+
+
+def security_object(files: Mapping[str, bytes], *, digest: Digest = "sha256") -> bytes:
+    """Return the LDS security object over the data groups among these files."""
     groups = sorted((int(name[2:]), raw) for name, raw in files.items() if name.startswith("DG"))
     hashes = (
-        _der.sequence(_der.integer(number), _der.octets(hashlib.sha256(raw).digest()))
+        _der.sequence(_der.integer(number), _der.octets(hashlib.new(digest, raw).digest()))
         for number, raw in groups
     )
-    algorithm = _der.sequence(_der.oid(_SHA256))
+    algorithm = _der.sequence(_der.oid(_DIGESTS[digest]))
     return _der.sequence(_der.integer(0), algorithm, _der.sequence(*hashes))

@@ -170,6 +170,14 @@ class _HiddenZone(_Hidden):
     FILE = "DG1"
 
 
+class _LockedRecord(_Hidden):
+    FILE, SW = "DG13", _LOCKED
+
+
+class _HiddenPortrait(_Hidden):
+    FILE = "DG2"
+
+
 class _LockedPortrait(_Hidden):
     FILE, SW = "DG2", _LOCKED
 
@@ -233,7 +241,7 @@ CASES: Mapping[str, FaultCase] = {
     ),
     "dg13_unreadable": FaultCase(
         "DG13 is hashed in the security object and not there (6A82)",
-        "genuine",
+        Fault.ADVERTISED_FILE_MISSING,
         _HiddenRecord,
         fact="DG13",
     ),
@@ -255,9 +263,21 @@ CASES: Mapping[str, FaultCase] = {
         _HiddenDG15,
         fact="DG15",
     ),
-    "portrait_locked": FaultCase(
-        "the portrait may not be read (6982): what is read is right, but less",
+    "dg13_locked": FaultCase(
+        "DG13 is kept for others (6982), as an issuer may: what is read is right, but less",
         "genuine",
+        _LockedRecord,
+        fact="DG13",
+    ),
+    "portrait_missing": FaultCase(
+        "the portrait is hashed in the security object and not there (6A82)",
+        Fault.ADVERTISED_FILE_MISSING,
+        _HiddenPortrait,
+        fact="DG2",
+    ),
+    "portrait_locked": FaultCase(
+        "the portrait may not be read (6982), so that nobody can compare it",
+        Fault.ADVERTISED_FILE_MISSING,
         _LockedPortrait,
         fact="DG2",
     ),
@@ -268,17 +288,19 @@ CASES: Mapping[str, FaultCase] = {
         card="cam",
     ),
     "sod_missing": FaultCase(
-        "there is no security object (6A82)", Fault.CHIP_REFUSED, _HiddenSecurityObject
+        "there is no security object (6A82)",
+        Fault.SECURITY_OBJECT_MISSING,
+        _HiddenSecurityObject,
     ),
     "sod_garbage": FaultCase(
-        "the security object is no such thing", Fault.CHIP_MALFORMED, _Garbage
+        "the security object is no such thing", Fault.SECURITY_OBJECT_MALFORMED, _Garbage
     ),
     "sod_4gib": FaultCase(
         "the security object claims to be 4 GiB long",
-        Fault.CHIP_MALFORMED,
+        Fault.FILE_TOO_LARGE,
         _FourGibibytesSecurityObject,
     ),
-    "length_4gib": FaultCase("DG2 claims to be 4 GiB long", Fault.CHIP_MALFORMED, _FourGibibytes),
+    "length_4gib": FaultCase("DG2 claims to be 4 GiB long", Fault.FILE_TOO_LARGE, _FourGibibytes),
     "short_file": FaultCase(
         "DG1 ends before its own length says",
         Fault.ADVERTISED_FILE_MISSING,
@@ -286,7 +308,7 @@ CASES: Mapping[str, FaultCase] = {
         fact="DG1",
     ),
     "card_access_4gib": FaultCase(
-        "EF.CardAccess claims to be 4 GiB long", Fault.CHIP_MALFORMED, _FourGibibytesBeforeAccess
+        "EF.CardAccess claims to be 4 GiB long", Fault.FILE_TOO_LARGE, _FourGibibytesBeforeAccess
     ),
     "card_access_garbage": FaultCase(
         "EF.CardAccess is no list of security infos", Fault.CHIP_MALFORMED, _GarbageBeforeAccess
@@ -303,7 +325,7 @@ CASES: Mapping[str, FaultCase] = {
     ),
     "card_access_weaker": FaultCase(
         "EF.CardAccess hides the stronger of the ways that DG14 announces",
-        Fault.CHIP_MALFORMED,
+        Fault.CARD_ACCESS_MISMATCH,
         _Downgraded,
         card="ways",
     ),

@@ -7,12 +7,15 @@ from the standard and the attack.
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from emrtd.errors import Fault
+from emrtd.sim._data_groups import with_another_number
 from emrtd.sim._fault_case import FaultCase
 from emrtd.sim._manner import Manner, UnknownFaultError
+from emrtd.sim._security_infos import with_newer_chip_auth
 from emrtd.sim.personalise import clone, signed_files
 from emrtd.sim.pki import TestPKI
 
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emrtd.sim.card_image import CardImage
+
+
+_LAST_YEAR = b"49"
+_UTC_TIME = re.compile(rb"\x17\x0d([0-9]{2})[0-9]{10}Z")
 
 
 class _Clone(Manner):
@@ -65,6 +72,8 @@ class _OtherSecurityObject(Manner):
     NAME = ""
 
     def card(self, card: CardImage) -> CardImage:
+        if self.NAME not in card.alternatives:
+            raise UnknownFaultError("this card has no such security object to show")
         return dataclasses.replace(card, files={**card.files, "SOD": card.alternatives[self.NAME]})
 
 
@@ -99,6 +108,50 @@ class _Bare(_OtherSecurityObject):
         bare = super().card(card)
         files = {name: raw for name, raw in bare.files.items() if name not in {"DG14", "DG15"}}
         return dataclasses.replace(bare, files=files)
+
+
+class _LengthenedSigner(_OtherSecurityObject):
+    """Nobody signs a document's own certificate again: who changes it hopes nobody looks."""
+
+    NAME = "expired"
+
+    def card(self, card: CardImage) -> CardImage:
+        expired = super().card(card)
+        raw = expired.files["SOD"]
+        # The first of the two is when it began.
+        _, ended = list(_UTC_TIME.finditer(raw))[:2]
+        raw = raw[: ended.start(1)] + _LAST_YEAR + raw[ended.end(1) :]
+        return dataclasses.replace(expired, files={**expired.files, "SOD": raw})
+
+
+class _IssuerAsSigner(_OtherSecurityObject):
+    NAME = "issuer"
+
+
+class _WeakHashes(_OtherSecurityObject):
+    NAME = "sha1"
+
+
+class _Contradictory(_OtherSecurityObject):
+    NAME = "contradictory"
+
+    def card(self, card: CardImage) -> CardImage:
+        changed = super().card(card)
+        record = with_another_number(card.files["DG13"])
+        return dataclasses.replace(changed, files={**changed.files, "DG13": record})
+
+
+class _NewerProof(_OtherSecurityObject):
+    """A chip of tomorrow, before a reader of today."""
+
+    NAME = "newer"
+
+    def card(self, card: CardImage) -> CardImage:
+        if card.chip_auth_key is None:
+            raise UnknownFaultError("this card has no chip authentication")
+        changed = super().card(card)
+        group = with_newer_chip_auth(card.files["DG14"])
+        return dataclasses.replace(changed, files={**changed.files, "DG14": group})
 
 
 class _UnknownIssuer(Manner):
@@ -148,7 +201,35 @@ CASES: Mapping[str, FaultCase] = {
         "signed by a signer whose certificate is over", Fault.SIGNER_EXPIRED, _ExpiredSigner
     ),
     "early_signer": FaultCase(
-        "signed by a signer whose certificate has not begun", Fault.SIGNER_EXPIRED, _EarlySigner
+        "signed by a signer whose certificate has not begun",
+        Fault.SIGNER_NOT_YET_VALID,
+        _EarlySigner,
+    ),
+    "lengthened_signer": FaultCase(
+        "signed by a signer who is over and wrote a later end into the certificate",
+        Fault.CERTIFICATE_INVALID,
+        _LengthenedSigner,
+    ),
+    "issuer_as_signer": FaultCase(
+        "signed by the country signer itself, whose key is for certificates",
+        Fault.SIGNER_NOT_ALLOWED,
+        _IssuerAsSigner,
+    ),
+    "sha1_hashes": FaultCase(
+        "the data groups are hashed by SHA-1, so that two portraits may have one hash",
+        Fault.ALGORITHM_WEAK,
+        _WeakHashes,
+    ),
+    "record_of_another": FaultCase(
+        "DG1 and DG13 name two numbers, and both are signed",
+        Fault.DATA_CONTRADICTORY,
+        _Contradictory,
+    ),
+    "newer_proof": FaultCase(
+        "chip authentication is announced by a protocol that nobody knows yet",
+        Fault.PROOF_UNSUPPORTED,
+        _NewerProof,
+        fact="ca",
     ),
     "revoked_signer": FaultCase(
         "signed by a signer on its issuer's revocation list", Fault.SIGNER_REVOKED, _RevokedSigner
@@ -157,7 +238,9 @@ CASES: Mapping[str, FaultCase] = {
         "signed by an issuer that nobody trusts", Fault.ISSUER_UNKNOWN, _UnknownIssuer
     ),
     "namesake_issuer": FaultCase(
-        "signed by an issuer with a trusted name and another key", Fault.ISSUER_UNKNOWN, _Namesake
+        "signed by an issuer with a trusted name and another key",
+        Fault.ISSUER_UNKNOWN,
+        _Namesake,
     ),
     "no_proofs": FaultCase(
         "a card whose signed data announces no key at all", "may_be_copy", _Bare

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emrtd.sim.card_image import CardImage
 
 _TOKEN, _PROOF = 0x86, 0x8A
+_SELECT, _BY_NAME = 0xA4, 0x04
 _MSE, _EXTERNAL, _CHALLENGE, _GENERAL, _INTERNAL = 0x22, 0x82, 0x84, 0x86, 0x88
 
 
@@ -48,6 +49,31 @@ class _RefusesPACE(Manner):
         return 0x6A80 if ins == _MSE else 0
 
 
+class _RefusesStrongest(Manner):
+    def card(self, card: CardImage) -> CardImage:
+        if len(card.pace) < 2:
+            raise UnknownFaultError("this card has one way in")
+        return card
+
+    def powered(self) -> None:
+        self._chosen = 0
+
+    def carried_out(self, command: Command, data: bytes, sw: int) -> tuple[bytes, int]:
+        self._chosen += command.ins == _MSE
+        return (b"", 0x6A80) if command.ins == _MSE and self._chosen == 1 else (data, sw)
+
+
+class _Blocked(Manner):
+    def refuses(self, ins: int) -> int:
+        return 0x6983 if ins == _MSE else 0
+
+
+class _WithoutApplication(Manner):
+    def carried_out(self, command: Command, data: bytes, sw: int) -> tuple[bytes, int]:
+        named = command.ins == _SELECT and command.p1 == _BY_NAME
+        return (b"", 0x6A82) if named else (data, sw)
+
+
 class _OffCurve(Manner):
     def public_key(self, step: int, own: bytes, theirs: bytes) -> bytes:
         del theirs
@@ -63,6 +89,11 @@ class _Infinity(Manner):
 class _Mirror(Manner):
     def public_key(self, step: int, own: bytes, theirs: bytes) -> bytes:
         return theirs if step == 3 else own
+
+
+class _MappingMirror(Manner):
+    def public_key(self, step: int, own: bytes, theirs: bytes) -> bytes:
+        return theirs if step == 2 else own
 
 
 class _ShortNonce(Manner):
@@ -203,23 +234,43 @@ CASES: Mapping[str, FaultCase] = {
     "refuses_pace": FaultCase(
         "the offered PACE is refused when it is chosen (6A80)", Fault.CHIP_REFUSED, _RefusesPACE
     ),
+    "refuses_strongest": FaultCase(
+        "the strongest way is refused when it is chosen (6A80), so that a weaker one is left",
+        "genuine",
+        _RefusesStrongest,
+        card="ways",
+        fact="downgraded",
+    ),
+    "password_blocked": FaultCase(
+        "the password is blocked (6983)", Fault.PASSWORD_BLOCKED, _Blocked
+    ),
+    "no_application": FaultCase(
+        "there is no eMRTD application (6A82): another kind of card",
+        Fault.APPLICATION_MISSING,
+        _WithoutApplication,
+    ),
     "point_not_on_curve": FaultCase(
-        "a public key in PACE is not a point of the curve", Fault.CHIP_MALFORMED, _OffCurve
+        "a public key in PACE is not a point of the curve", Fault.PUBLIC_KEY_INVALID, _OffCurve
     ),
     "point_at_infinity": FaultCase(
-        "the chip's ephemeral key is the point at infinity", Fault.CHIP_MALFORMED, _Infinity
+        "the chip's ephemeral key is the point at infinity", Fault.PUBLIC_KEY_INVALID, _Infinity
     ),
     "own_public_key": FaultCase(
         "the reader's own ephemeral key comes back as the chip's",
-        Fault.CHIP_KEY_MISMATCH,
+        Fault.PUBLIC_KEY_ECHOED,
         _Mirror,
     ),
-    "short_nonce": FaultCase("the nonce is half a block", Fault.CHIP_MALFORMED, _ShortNonce),
+    "own_mapping_key": FaultCase(
+        "the reader's own key of the mapping comes back as the chip's",
+        Fault.PUBLIC_KEY_ECHOED,
+        _MappingMirror,
+    ),
+    "short_nonce": FaultCase("the nonce is half a block", Fault.RESPONSE_MALFORMED, _ShortNonce),
     "wrong_token": FaultCase(
-        "the chip's own token of PACE is wrong", Fault.CHANNEL_BROKEN, _WrongToken
+        "the chip's own token of PACE is wrong", Fault.ACCESS_UNPROVED, _WrongToken
     ),
     "token_missing": FaultCase(
-        "the chip answers the reader's token with nothing", Fault.CHIP_MALFORMED, _WithoutToken
+        "the chip answers the reader's token with nothing", Fault.RESPONSE_MALFORMED, _WithoutToken
     ),
     "cam_wrong_proof": FaultCase(
         "the proof of chip authentication mapping is of another key",
@@ -279,18 +330,21 @@ CASES: Mapping[str, FaultCase] = {
     ),
     "bac_forgets_challenge": FaultCase(
         "the chip's half does not hold the reader's challenge",
-        Fault.CHANNEL_BROKEN,
+        Fault.ACCESS_UNPROVED,
         _ForgetsChallenge,
         card="bac",
     ),
     "bac_wrong_checksum": FaultCase(
         "the chip's half has a wrong checksum",
-        Fault.CHANNEL_BROKEN,
+        Fault.ACCESS_UNPROVED,
         _WrongBACChecksum,
         card="bac",
     ),
     "bac_short_challenge": FaultCase(
-        "the chip's challenge has four bytes", Fault.CHIP_MALFORMED, _ShortChallenge, card="bac"
+        "the chip's challenge has four bytes",
+        Fault.RESPONSE_MALFORMED,
+        _ShortChallenge,
+        card="bac",
     ),
     "terminal_refused": FaultCase(
         "the terminal's proof is refused (6300), and the fingers stay closed",
@@ -301,7 +355,7 @@ CASES: Mapping[str, FaultCase] = {
     ),
     "terminal_short_challenge": FaultCase(
         "the chip's challenge for the terminal has four bytes",
-        Fault.CHIP_MALFORMED,
+        Fault.RESPONSE_MALFORMED,
         _ShortTerminalChallenge,
         card="fingers",
     ),

@@ -128,7 +128,8 @@ class _Unprotected(_NthProtected):
 
 class _OtherStatus(_NthProtected):
     def instead(self, response: bytes) -> bytes:
-        return response[:-2] + b"\x62\x82"
+        # No file is deactivated: no response has this one by itself.
+        return response[:-2] + b"\x62\x83"
 
 
 class _SessionLost(_NthProtected):
@@ -188,6 +189,11 @@ class _GenerousReads(_Reads):
         return data + bytes(16)
 
 
+class _StingyReads(_Reads):
+    def read(self, data: bytes) -> bytes:
+        return data[:16]
+
+
 CASES: Mapping[str, FaultCase] = {
     "torn": FaultCase(
         "leaves the field at its n-th command; put back, it answers",
@@ -198,7 +204,7 @@ CASES: Mapping[str, FaultCase] = {
     "silent": FaultCase("stops answering after twelve commands", Fault.CHIP_GONE, _Silent),
     "exchanged": FaultCase(
         "from its n-th command on a chip answers that knows nothing of the session",
-        Fault.CHANNEL_BROKEN,
+        Fault.SESSION_LOST,
         _Exchanged,
         takes_number=True,
     ),
@@ -221,29 +227,32 @@ CASES: Mapping[str, FaultCase] = {
         "one response of the channel is a bare status", Fault.CHANNEL_BROKEN, _Unprotected
     ),
     "status_changed": FaultCase(
-        "one response's bare status is not the protected one, which alone counts",
-        "genuine",
+        "one response's bare status is another than its protected one",
+        Fault.CHANNEL_BROKEN,
         _OtherStatus,
     ),
     "session_lost": FaultCase(
-        "the chip forgets the session in its midst (6988)", Fault.CHANNEL_BROKEN, _SessionLost
+        "the chip forgets the session in its midst (6988)", Fault.SESSION_LOST, _SessionLost
     ),
     "empty_response": FaultCase(
-        "one response has not even a status", Fault.CHIP_MALFORMED, _Nothing
+        "one response has not even a status", Fault.RESPONSE_MALFORMED, _Nothing
     ),
     "oversized_response": FaultCase(
-        "one response is longer than any may be", Fault.CHIP_MALFORMED, _TooMuch
+        "one response is longer than any may be", Fault.RESPONSE_MALFORMED, _TooMuch
     ),
     "loop_61xx": FaultCase(
         "every response after access says that more is waiting",
-        Fault.CHIP_MALFORMED,
+        Fault.WORK_EXCEEDED,
         _EndlessResponse,
     ),
     "empty_reads": FaultCase(
-        "reading succeeds and yields nothing", Fault.CHIP_MALFORMED, _EmptyReads
+        "reading succeeds and yields nothing", Fault.RESPONSE_MALFORMED, _EmptyReads
     ),
     "generous_reads": FaultCase(
-        "reading yields more than was asked for", Fault.CHIP_MALFORMED, _GenerousReads
+        "reading yields more than was asked for", Fault.RESPONSE_MALFORMED, _GenerousReads
+    ),
+    "stingy_reads": FaultCase(
+        "reading yields sixteen bytes at most, whatever was asked for", "genuine", _StingyReads
     ),
 }
 """Name to case."""

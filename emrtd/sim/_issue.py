@@ -139,19 +139,28 @@ def alternatives(
     other = replace(holder, name="Ai Khác")
     another = {**made, "DG1": groups.dg1(zone(other, passport=generation == "passport"))}
     bare = {name: raw for name, raw in made.items() if name not in {"DG14", "DG15"}}
+    signed = {"another": another, "bare": bare}
+    if "DG13" in made:
+        signed["contradictory"] = {**made, "DG13": groups.with_another_number(made["DG13"])}
+    if "DG14" in made:
+        signed["newer"] = {**made, "DG14": infos.with_newer_chip_auth(made["DG14"])}
     return {
         "expired": signed_files(made, pki.expired_signer),
         "not_yet": signed_files(made, pki.early_signer),
         "revoked": signed_files(made, pki.revoked_signer),
         "namesake": signed_files(made, pki.namesake),
-        "another": signed_files(another, pki.signer),
-        "bare": signed_files(bare, pki.signer),
+        "issuer": signed_files(made, pki.csca),
+        "sha1": signed_files(made, pki.signer, digest="sha1"),
+        **{name: signed_files(files, pki.signer) for name, files in signed.items()},
     }
 
 
-def signed_files(files: Mapping[str, bytes], signer: Identity) -> bytes:
-    """Return an EF.SOD over the data groups among these files."""
-    return encode(SOD_TAG, sign_security_object(groups.security_object(files), signer))
+def signed_files(
+    files: Mapping[str, bytes], signer: Identity, *, digest: groups.Digest = "sha256"
+) -> bytes:
+    """Return an EF.SOD over the data groups among these files; only they are hashed by `digest`."""
+    content = groups.security_object(files, digest=digest)
+    return encode(SOD_TAG, sign_security_object(content, signer))
 
 
 def zone_name(holder: Holder) -> str:

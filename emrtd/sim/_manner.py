@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from emrtd.apdu import Command
     from emrtd.sim._curves import Randomness
     from emrtd.sim.card_image import CardImage
+    from emrtd.tlv import TLV
 
 
 class UnknownFaultError(ValueError):
@@ -59,6 +60,10 @@ class Manner:
         """Return what a plain command ends in, before it is protected."""
         del command
         return data, sw
+
+    def protected(self, objects: tuple[TLV, ...]) -> bytes:
+        """Return what the checksum of an answer is made over."""
+        return b"".join(each.to_bytes() for each in objects)
 
     # --- access
 

@@ -18,6 +18,8 @@ from emrtd.sim._status import StatusError
 from emrtd.tlv import TLV, encode, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emrtd.sim._cipher import BlockCipher
 
 _OBJECTS_MISSING = 0x6987
@@ -57,17 +59,32 @@ class SecureChannel:
             raise StatusError(_OBJECTS_WRONG)
         return Command(command.cla & ~0x0C, command.ins, command.p1, command.p2, data, le)
 
-    def wrap(self, data: bytes, sw: int, *, odd_ins: bool) -> bytes:
-        """Protect an answer: cryptogram if there is data, status, checksum, status again."""
+    def wrap(
+        self,
+        data: bytes,
+        sw: int,
+        *,
+        odd_ins: bool,
+        dress: Callable[[tuple[TLV, ...]], bytes] | None = None,
+    ) -> bytes:
+        """Protect an answer: cryptogram if there is data, status, checksum, status again.
+
+        Args:
+            data: what is answered.
+            sw: the status.
+            odd_ins: whether the command's instruction was odd.
+            dress: gives what the checksum is made over, if not the right objects as they are.
+        """
         ssc = self._next_counter()
         cipher = self._cipher
         status = sw.to_bytes(2, "big")
-        body = b""
+        objects: tuple[TLV, ...] = (TLV(0x99, status),)
         if data:
             iv = cipher.session_iv(self._encrypting, ssc)
             cryptogram = cipher.encrypt(self._encrypting, cipher.pad(data), iv=iv)
-            body = encode(0x85, cryptogram) if odd_ins else encode(0x87, b"\x01" + cryptogram)
-        body += encode(0x99, status)
+            first = TLV(0x85, cryptogram) if odd_ins else TLV(0x87, b"\x01" + cryptogram)
+            objects = (first, *objects)
+        body = dress(objects) if dress else b"".join(each.to_bytes() for each in objects)
         checksum = cipher.mac(self._authenticating, ssc + cipher.pad(body))
         return body + encode(0x8E, checksum) + status
 

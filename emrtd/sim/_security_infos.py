@@ -7,6 +7,7 @@ Spec: [9303-11] "Security Infos"; [9303-10] data groups 14 and 15.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -38,6 +39,9 @@ _EC_PUBLIC_KEY = "1.2.840.10045.2.1"
 _PRIME_FIELD = "1.2.840.10045.1.1"
 _DH_PUBLIC_NUMBER = "1.2.840.10046.2.1"
 _PACE_VERSION = 2
+_CHIP_AUTH = re.compile(rb"(\x04\x00\x7f\x00\x07\x02\x02\x03[\x01\x02])[\x01-\x04]", re.DOTALL)
+"""Its object identifiers, encoded."""
+_UNKNOWN_CIPHER = b"\x09"
 
 
 def pace_infos(offers: Sequence[PACEOffer], *, parameter_ids: bool = True) -> list[bytes]:
@@ -86,6 +90,11 @@ def chip_auth_public(key: ChipKey, info: bytes, *, key_id: int | None) -> bytes:
     number = [] if key_id is None else [_der.integer(key_id)]
     oid = PK_DH if key.parameters.agreement == "dh" else PK_ECDH
     return _der.sequence(_der.oid(oid), info, *number)
+
+
+def with_newer_chip_auth(group: bytes) -> bytes:
+    """Return a data group 14 whose chip authentication is by a cipher that nobody knows yet."""
+    return _CHIP_AUTH.sub(lambda found: found[1] + _UNKNOWN_CIPHER, group)
 
 
 def terminal_auth_info() -> bytes:

@@ -41,7 +41,12 @@ MIN_EXTENDED_BYTES, MAX_EXTENDED_BYTES = 300, 65_535
 
 Generation = Literal["2021", "2024", "passport"]
 GENERATIONS: tuple[Generation, ...] = ("2021", "2024", "passport")
-ALTERNATIVES = frozenset({"expired", "not_yet", "revoked", "namesake", "another", "bare"})
+ALTERNATIVES = frozenset(
+    {
+        "expired", "not_yet", "revoked", "namesake", "another", "bare", "issuer", "sha1",
+        "contradictory", "newer",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,7 +150,9 @@ class Chip:
             self._forget_session()
             return _status(error.sw)
         data, sw = self._carry_out(plain)
-        protected = channel.wrap(data, sw, odd_ins=bool(command.ins & 1))
+        protected = channel.wrap(
+            data, sw, odd_ins=bool(command.ins & 1), dress=self._manner.protected
+        )
         if self._next_channel is not None:
             self._channel, self._next_channel = self._next_channel, None
         return self._part(protected[:-2], sw, command.le)

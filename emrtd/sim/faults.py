@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from emrtd.sim import _faults_files, _faults_issuer, _faults_protocol, _faults_wire
+from emrtd.sim import _faults_files, _faults_issuer, _faults_protocol, _faults_reader, _faults_wire
 from emrtd.sim._fault_case import FaultCase
 from emrtd.sim._manner import Manner, UnknownFaultError
 
@@ -23,7 +23,13 @@ __all__ = ["FAULTS", "FaultCase", "Manner", "UnknownFaultError", "begin"]
 _MAX_DIGITS = 7
 
 FAULTS: Mapping[str, FaultCase] = MappingProxyType(
-    {**_faults_issuer.CASES, **_faults_files.CASES, **_faults_wire.CASES, **_faults_protocol.CASES}
+    {
+        **_faults_issuer.CASES,
+        **_faults_files.CASES,
+        **_faults_wire.CASES,
+        **_faults_protocol.CASES,
+        **_faults_reader.CASES,
+    }
 )
 """Name to case; `torn` is asked for as "torn:12"."""
 

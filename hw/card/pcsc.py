@@ -33,6 +33,8 @@ CLOSE_S = 2.0
 SERVICE_SOCKET = "pcscd.comm"
 VIRTUAL_READER = "Virtual PCD"
 """How the names of vpcd's readers begin."""
+VIRTUAL_COMMAND_BYTES = 65_535
+"""Its driver answers no questions; a frame to the card holds that much."""
 _GET_FEATURE_REQUEST = 3400
 
 _establishing = threading.Lock()
@@ -207,6 +209,8 @@ class PCSCReader:
         return CardInfo(self._name, bytes(atr), self._max_command_bytes())
 
     def _max_command_bytes(self) -> int:
+        if self.simulated:
+            return VIRTUAL_COMMAND_BYTES
         features = self._control(_scard().SCARD_CTL_CODE(_GET_FEATURE_REQUEST))
         code = properties_control_code(features)
         if code is None:

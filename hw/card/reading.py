@@ -61,6 +61,7 @@ def read(
     dialogue: Dialogue[T],
     on_step: Callable[[Step], None] | None = None,
     *,
+    on_command: Callable[[Command], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Reading[T]:
     """Run a dialogue with the connected card to its value.
@@ -69,6 +70,7 @@ def read(
         card: a port with a card connected.
         dialogue: what is asked; closed on return, whatever happens.
         on_step: told before each command where the dialogue stands; must return at once.
+        on_command: told of each command that is sent, with what it carries.
         clock: seconds on any clock that never goes back.
 
     Raises:
@@ -84,6 +86,7 @@ def read(
         if on_step is not None:
             on_step(command.step)
         apdus += 1
+        on_command(command)
         return Response.from_bytes(card.transmit(command.to_bytes()))
 
     with closing(dialogue):

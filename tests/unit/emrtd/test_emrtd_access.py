@@ -131,7 +131,7 @@ def test_without_card_access_the_zone_opens_the_chip_and_that_is_no_downgrade() 
     assert (evidence.access.downgraded, evidence.access.failed) == (False, ())
     assert evidence.unreadable == {"CardAccess": 0x6A82}
     assert evidence.cam is None
-    assert asked(card) == ["mf", "ef", "application", "challenge", "bac"]
+    assert asked(card) == ["ef", "mf", "ef", "application", "challenge", "bac"]
 
 
 @pytest.mark.parametrize("infos", [(), (CA_AES_128,)])
@@ -152,7 +152,7 @@ def test_every_mapping_opens_a_chip_and_its_files_are_read(arcs, password: Passw
     assert (evidence.access.downgraded, evidence.access.failed) == (False, ())
     assert (evidence.cam is not None) == (MAPPINGS[arcs[0]] == "CAM")
     assert ("CardSecurity" in evidence.files) == (MAPPINGS[arcs[0]] == "CAM")
-    assert asked(card) == ["mf", "ef", "read", "mse", "pace"]
+    assert asked(card) == ["ef", "read", "mse", "pace"]
     first = next(each for each in card.seen if each.ins == 0x22)
     assert first.data[-3:] == bytes((0x84, 1, parameter_id))
 
@@ -280,7 +280,7 @@ def test_a_policy_may_rule_bac_out(policy: AccessPolicy) -> None:
 def test_a_wrong_password_is_one_and_nothing_else_is_tried() -> None:
     card = chip(pace_info(GM_256, 13), pace_info(GM_128, 13))
     assert failing(WrongPassword, card, OTHER_ZONE).sw == 0x6300
-    assert asked(card) == ["mf", "ef", "read", "mse", "pace"]
+    assert asked(card) == ["ef", "read", "mse", "pace"]
     assert len([each for each in card.seen if each.ins == 0x22]) == 1
 
 

@@ -86,7 +86,7 @@ def findings(evidence: Evidence) -> Findings:
     return made
 
 
-def refused(evidence: Evidence, fault: Fault = Fault.CHIP_KEY_MISMATCH) -> Findings:
+def refused(evidence: Evidence, fault: Fault) -> Findings:
     made = findings(evidence)
     assert (made.outcome, made.reasons[0]) == (ChipOutcome.NOT_GENUINE, fault)
     return made
@@ -122,7 +122,10 @@ def test_a_digest_that_nobody_announces_is_found_among_sha2(md: str) -> None:
 
 
 def test_sha1_is_not_tried_where_nobody_announces_it() -> None:
-    refused(seen({"DG15": with_active_auth()}, active_auth=signed_nonce(md="sha1")))
+    refused(
+        seen({"DG15": with_active_auth()}, active_auth=signed_nonce(md="sha1")),
+        Fault.CHIP_KEY_MISMATCH,
+    )
 
 
 def test_both_proofs_are_named_only_together() -> None:
@@ -144,17 +147,18 @@ def test_without_a_key_any_chip_may_hold_the_files() -> None:
 
 def test_dg14_is_right_and_chip_authentication_was_not_run() -> None:
     made = findings(seen({"DG14": with_chip_auth()}))
-    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.CHIP_KEY_MISMATCH,))
+    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.NOT_ASKED,))
     assert (made.checks.ca, made.holder) == (Check.FAILED, None)
 
 
 def test_dg15_is_right_and_active_authentication_was_not_run() -> None:
     made = findings(seen({"DG15": with_active_auth()}))
-    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.CHIP_KEY_MISMATCH,))
+    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.NOT_ASKED,))
 
 
 def test_chip_authentication_failed() -> None:
-    assert refused(seen({"DG14": with_chip_auth()}, chip_auth=FAILED)).checks.ca is Check.FAILED
+    made = refused(seen({"DG14": with_chip_auth()}, chip_auth=FAILED), Fault.CHIP_KEY_MISMATCH)
+    assert made.checks.ca is Check.FAILED
 
 
 @pytest.mark.parametrize(
@@ -167,18 +171,18 @@ def test_chip_authentication_failed() -> None:
     ],
 )
 def test_chip_authentication_by_what_is_not_announced_is_none(facts: ChipAuthFacts) -> None:
-    refused(seen({"DG14": with_chip_auth()}, chip_auth=facts))
+    refused(seen({"DG14": with_chip_auth()}, chip_auth=facts), Fault.CHIP_KEY_MISMATCH)
 
 
 def test_chip_authentication_with_a_key_that_is_not_announced_is_none() -> None:
     protocol = info(oid(BSI + "030202"), number(1), number(5))
     files = {"DG14": dg14(protocol, chip_key(public_key(key("ec:prime256v1")), number(6)))}
-    refused(seen(files, chip_auth=ChipAuthFacts("passed", CA_NAME, 5)))
+    refused(seen(files, chip_auth=ChipAuthFacts("passed", CA_NAME, 5)), Fault.CHIP_KEY_MISMATCH)
 
 
 def test_a_proof_of_what_no_file_announces_is_none() -> None:
-    refused(seen(chip_auth=PASSED))
-    refused(seen(active_auth=signed_nonce()))
+    refused(seen(chip_auth=PASSED), Fault.CHIP_KEY_MISMATCH)
+    refused(seen(active_auth=signed_nonce()), Fault.CHIP_KEY_MISMATCH)
 
 
 def test_dg14_that_nobody_signed_announces_nothing() -> None:
@@ -186,7 +190,7 @@ def test_dg14_that_nobody_signed_announces_nothing() -> None:
     forged = dataclasses.replace(
         honest, files={**honest.files, "DG14": with_chip_auth()}, chip_auth=PASSED
     )
-    refused(forged)
+    refused(forged, Fault.CHIP_KEY_MISMATCH)
 
 
 def test_the_key_of_another_chip_in_dg14_is_found_by_its_hash() -> None:
@@ -229,23 +233,26 @@ def test_a_withheld_key_file_is_missing_and_its_check_failed() -> None:
 )
 def test_a_signature_that_is_none_proves_nothing(transcript: ActiveAuthTranscript) -> None:
     for announced in ({}, {"DG14": dg14(AA_PLAIN_SHA256)}):
-        refused(seen({"DG15": with_active_auth(), **announced}, active_auth=transcript))
+        evidence = seen({"DG15": with_active_auth(), **announced}, active_auth=transcript)
+        refused(evidence, Fault.CHIP_KEY_MISMATCH)
 
 
 def test_a_signature_over_another_nonce_proves_nothing() -> None:
     replayed = ActiveAuthTranscript(bytes(8), signed_nonce().signature)
-    refused(seen({"DG15": with_active_auth()}, active_auth=replayed))
+    refused(seen({"DG15": with_active_auth()}, active_auth=replayed), Fault.CHIP_KEY_MISMATCH)
 
 
 @pytest.mark.parametrize("nonce", [b"", b"7 bytes", b"9 bytes.."])
 def test_a_good_signature_over_what_no_terminal_asks_for_proves_nothing(nonce: bytes) -> None:
-    refused(seen({"DG15": with_active_auth()}, active_auth=signed_nonce(nonce=nonce)))
+    transcript = signed_nonce(nonce=nonce)
+    refused(seen({"DG15": with_active_auth()}, active_auth=transcript), Fault.CHIP_KEY_MISMATCH)
 
 
 def test_one_proof_does_not_stand_for_the_other() -> None:
     files = {"DG14": with_chip_auth(AA_PLAIN_SHA256), "DG15": with_active_auth()}
-    refused(seen(files, chip_auth=PASSED, active_auth=ActiveAuthTranscript(NONCE, b"")))
-    refused(seen(files, chip_auth=FAILED, active_auth=signed_nonce()))
+    silent = ActiveAuthTranscript(NONCE, b"")
+    refused(seen(files, chip_auth=PASSED, active_auth=silent), Fault.CHIP_KEY_MISMATCH)
+    refused(seen(files, chip_auth=FAILED, active_auth=signed_nonce()), Fault.CHIP_KEY_MISMATCH)
     made = findings(seen(files, chip_auth=PASSED))
     assert (made.outcome, made.checks.ca) == (ChipOutcome.UNREADABLE, Check.PASSED)
 
@@ -253,7 +260,7 @@ def test_one_proof_does_not_stand_for_the_other() -> None:
 def test_a_lie_decides_before_what_was_never_asked() -> None:
     """The reader stops where a chip fails: the missing second proof is no news."""
     files = {"DG14": with_chip_auth(AA_PLAIN_SHA256), "DG15": with_active_auth()}
-    made = refused(seen(files, chip_auth=FAILED))
+    made = refused(seen(files, chip_auth=FAILED), Fault.CHIP_KEY_MISMATCH)
     assert made.reasons == (Fault.CHIP_KEY_MISMATCH,)
 
 
@@ -276,7 +283,18 @@ def test_a_signed_key_file_that_cannot_be_read_leaves_it_unknown(name: str, raw:
 def test_a_signing_algorithm_that_is_not_known_leaves_it_unknown() -> None:
     odd = dg14(info(oid("678108010105"), number(1), oid("04007F00070101040106")))
     made = findings(seen({"DG14": odd, "DG15": with_active_auth()}, active_auth=signed_nonce()))
-    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.CHIP_MALFORMED,))
+    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.PROOF_UNSUPPORTED,))
+
+
+def test_chip_authentication_that_nobody_can_run_leaves_it_unknown() -> None:
+    """By no other proof either: an announced one that is left out counts like one that failed."""
+    newer = info(oid(BSI + "030209"), number(1))
+    announced = dg14(newer, chip_key(public_key(key("ec:brainpoolP256r1"))))
+    for more in ({}, {"active_auth": signed_nonce()}):
+        files = {"DG14": announced} | ({"DG15": with_active_auth()} if more else {})
+        made = findings(seen(files, **more))
+        assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.PROOF_UNSUPPORTED,))
+        assert (made.checks.pa, made.checks.ca) == (Check.PASSED, Check.FAILED)
 
 
 # --- EF.CardAccess beside its signed copy
@@ -302,14 +320,15 @@ def test_offers_that_are_signed_are_no_fault() -> None:
 
 def test_an_offer_that_nobody_signed_was_put_there() -> None:
     made = refused(
-        offering(PACE_AES_128, PACE_AES_256, signed=(PACE_AES_256,)), Fault.CHIP_MALFORMED
+        offering(PACE_AES_128, PACE_AES_256, signed=(PACE_AES_256,)), Fault.CARD_ACCESS_MISMATCH
     )
     assert made.checks.pa is Check.PASSED
 
 
 def test_a_stronger_offer_that_is_signed_and_not_made_was_taken_away() -> None:
-    refused(offering(PACE_AES_128, signed=(PACE_AES_128, PACE_AES_256)), Fault.CHIP_MALFORMED)
-    refused(offering(signed=(PACE_AES_128,)), Fault.CHIP_MALFORMED)
+    weaker = offering(PACE_AES_128, signed=(PACE_AES_128, PACE_AES_256))
+    refused(weaker, Fault.CARD_ACCESS_MISMATCH)
+    refused(offering(signed=(PACE_AES_128,)), Fault.CARD_ACCESS_MISMATCH)
 
 
 def test_a_card_access_that_is_none_leaves_it_unknown() -> None:

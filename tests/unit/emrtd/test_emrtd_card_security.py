@@ -108,12 +108,12 @@ def test_what_fails_elsewhere_fails_here() -> None:
     ):
         assert changed != raw
         refused(changed, Fault.SIGNATURE_INVALID)
-    refused(card_security(issued(issuer), md="sha1"), Fault.SIGNATURE_INVALID)
+    refused(card_security(issued(issuer), md="sha1"), Fault.ALGORITHM_WEAK)
     refused(raw, Fault.SIGNER_EXPIRED, at=NOW + timedelta(days=400))
     revoked = trust(crls=[revocation_list(issuer, 7)])
     refused(raw, Fault.SIGNER_REVOKED, store=revoked)
     no_signer = issued(issuer, extensions="keyUsage=critical,keyCertSign\n", number=4)
-    refused(card_security(no_signer), Fault.SIGNATURE_INVALID)
+    refused(card_security(no_signer), Fault.SIGNER_NOT_ALLOWED)
 
 
 def test_sha_1_is_a_policy() -> None:

@@ -102,7 +102,8 @@ def run(card: Card, offer: chip_auth.Announced | None) -> tuple[SecureChannel, S
     assert offer is not None
     old = SecureChannel(OLD, PlainChannel(max_commands=16))
     try:
-        new = drive(chip_auth.run(offer, old, randomness=stream("reader")), answering(card))
+        dialogue = chip_auth.authenticate(offer, old, randomness=stream("reader"))
+        new = drive(dialogue, answering(card)).channel
     finally:
         assert not old.alive
     return old, new

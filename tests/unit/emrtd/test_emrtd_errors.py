@@ -27,7 +27,9 @@ from emrtd.errors import (
         (WrongPassword(0x6300, "PACE"), Fault.WRONG_PASSWORD),
         (AccessUnsupported("PACE"), Fault.ACCESS_UNSUPPORTED),
         (ChipMalformed("TLV", "cut short"), Fault.CHIP_MALFORMED),
+        (ChipMalformed("READ BINARY DG2", fault=Fault.FILE_TOO_LARGE), Fault.FILE_TOO_LARGE),
         (ChannelBroken("secure messaging"), Fault.CHANNEL_BROKEN),
+        (ChannelBroken("secure messaging", fault=Fault.SESSION_LOST), Fault.SESSION_LOST),
         (ChipLied(Fault.CARD_SWAPPED, "confirm presence"), Fault.CARD_SWAPPED),
     ],
 )
@@ -43,6 +45,15 @@ def test_a_wrong_password_is_a_refusal_with_its_status() -> None:
     assert (error.sw, str(error)) == (
         0x63C2, "wrong_password while PACE mutual authentication: status 63C2",
     )  # fmt: skip
+
+
+def test_a_code_that_was_given_once_stays() -> None:
+    """Kept evidence and records name them, and programs rely on them; new ones may come."""
+    assert {each.value for each in Fault} >= {
+        "chip_gone", "chip_refused", "wrong_password", "access_unsupported", "chip_malformed",
+        "channel_broken", "advertised_file_missing", "data_hash_mismatch", "signature_invalid",
+        "issuer_unknown", "signer_expired", "signer_revoked", "chip_key_mismatch", "card_swapped",
+    }  # fmt: skip
 
 
 def test_there_is_one_root_and_every_fault_says_what_it_is() -> None:

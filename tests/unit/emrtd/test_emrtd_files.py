@@ -72,6 +72,57 @@ def test_a_file_of_any_length_is_read_whole(
     assert chip.seen[-1].step.total in {0, len(content)}
 
 
+@pytest.mark.parametrize("size", [0, 6, 216, 1000, 33_000])
+@pytest.mark.parametrize("plan", [ReadPlan(), ReadPlan(4096), ReadPlan(head_first=True)])
+def test_a_file_is_told_as_it_arrives_and_nothing_but_the_file(size: int, plan: ReadPlan) -> None:
+    content = encode(0x75, bytes(at % 251 for at in range(size)))
+    chip, told, before = FileChip(content + b"\xff" * 40), bytearray(), []
+
+    def sink(part: bytes) -> None:
+        before.append((len(told), len(chip.seen)))
+        told.extend(part)
+
+    channel = PlainChannel(max_commands=999)
+    dialogue = read("DG2", channel, plan=plan, limit=LIMIT, phase="dg2", sink=sink)
+    assert drive(dialogue, chip) == bytes(told) == content
+    # After each command that brings something, before the next.
+    assert [commands for _, commands in before] == list(range(2, len(chip.seen) + 1))
+    assert [done for done, _ in before[1:]] == [each.step.done for each in chip.seen[2:]]
+
+
+class Brief(FileChip):
+    """Spends two bytes on the head of a short data object, and fills the rest from behind."""
+
+    def __call__(self, command: Command) -> Response:
+        if command.ins != 0xB1:
+            return super().__call__(command)
+        self.seen.append(command)
+        return Response(
+            encode(0x53, self.content[int.from_bytes(command.data[2:], "big") :]), 0x9000
+        )
+
+
+def test_what_lies_behind_a_file_is_not_told_with_its_end() -> None:
+    content, told = encode(0x75, bytes(32_767 - 4 + 100)), bytearray()
+    channel = PlainChannel(max_commands=999)
+    dialogue = read(
+        "DG2", channel, plan=ReadPlan(32_768), limit=LIMIT, phase="dg2", sink=told.extend
+    )
+    chip = Brief(content + b"\xff\xff")
+    assert drive(dialogue, chip) == bytes(told) == content
+    assert chip.seen[-1].ins == 0xB1
+
+
+def test_nothing_is_told_of_what_is_no_such_file() -> None:
+    told: list[bytes] = []
+    for content in (encode(0x61, bytes(96)), encode(0x75, bytes(LIMIT))):
+        channel = PlainChannel(max_commands=9)
+        dialogue = read("DG2", channel, plan=ReadPlan(), limit=LIMIT, phase="x", sink=told.append)
+        with pytest.raises(ChipMalformed):
+            drive(dialogue, FileChip(content))
+    assert told == []
+
+
 def test_22_kilobytes_cost_99_short_reads() -> None:
     chip = FileChip(encode(0x75, bytes(22_000)))
     read_dg2(chip)
@@ -252,6 +303,18 @@ def test_a_select_asks_for_no_data() -> None:
 def test_a_plan_that_breaks_readers_is_refused(max_le: int) -> None:
     with pytest.raises(ValueError, match="max_le"):
         ReadPlan(max_le=max_le)
+
+
+@pytest.mark.parametrize("max_data", [0, 15, 224, 256, 65_281])
+def test_a_plan_that_sends_too_much_is_refused(max_data: int) -> None:
+    with pytest.raises(ValueError, match="max_data"):
+        ReadPlan(max_data=max_data)
+
+
+@pytest.mark.parametrize(("max_le", "extended"), [(16, False), (223, False), (257, True)])
+def test_a_plan_is_extended_or_not(max_le: int, extended: bool) -> None:
+    assert ReadPlan(max_le).extended is extended
+    assert ReadPlan(max_le).is_at_fault(0x6700) is extended
 
 
 def test_a_plan_allows_at_least_one_command() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from functools import cache
@@ -140,6 +141,30 @@ def test_the_secret_is_openssls(name: str) -> None:
     assert agreement.compressed == agreement.public[1 : 1 + len(agreement.secret)]
     raw = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     assert found.group.encode(found.element) == raw
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(sorted(STANDARDISED)), st.binary(min_size=66, max_size=66), st.data())
+def test_openssl_and_the_arithmetic_beside_it_give_the_same(
+    parameter_id: int, drawn: bytes, data: st.DataObject
+) -> None:
+    curve = STANDARDISED[parameter_id]
+    beside = dataclasses.replace(curve, _openssl=None)
+    edges = st.sampled_from([1, 2, curve.order - 1])
+    private = data.draw(st.just(int.from_bytes(drawn, "big") % (curve.order - 1) + 1) | edges)
+    theirs = beside.multiply(data.draw(st.integers(1, 1 << 190)), beside.generator)
+    own = beside.multiply(private, beside.generator)
+    assert curve.multiply(private, curve.generator) == own
+    assert curve.agree(private, theirs) == beside.agree(private, theirs)
+    assert curve.agree(private, theirs) == (own, curve.secret(beside.multiply(private, theirs)))
+
+
+def test_a_scalar_past_the_order_goes_round() -> None:
+    curve = STANDARDISED[13]
+    assert curve.multiply(curve.order + 5, curve.generator) == curve.multiply(5, curve.generator)
+    for scalar in (0, curve.order):
+        with pytest.raises(ChipMalformed):
+            curve.multiply(scalar, curve.generator)
 
 
 # --- what BSI worked out

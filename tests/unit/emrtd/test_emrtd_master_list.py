@@ -133,14 +133,14 @@ def test_a_list_of_a_stranger_is_not_verified() -> None:
 def test_a_key_that_may_not_sign_lists_signs_none(extensions: str) -> None:
     signer = list_signer(extensions=extensions)
     listed = parse(made(signer))
-    assert fault_of(check_intact, listed) is Fault.SIGNATURE_INVALID
-    assert fault_of(verify, listed, trusting(csca()), at=NOW) is Fault.SIGNATURE_INVALID
-    assert fault_of(verify_by, listed, signer.der, at=NOW) is Fault.SIGNATURE_INVALID
+    assert fault_of(check_intact, listed) is Fault.SIGNER_NOT_ALLOWED
+    assert fault_of(verify, listed, trusting(csca()), at=NOW) is Fault.SIGNER_NOT_ALLOWED
+    assert fault_of(verify_by, listed, signer.der, at=NOW) is Fault.SIGNER_NOT_ALLOWED
 
 
 def test_a_country_signer_signs_no_list_itself() -> None:
     listed = parse(made(csca()))
-    assert fault_of(verify, listed, trusting(csca()), at=NOW) is Fault.SIGNATURE_INVALID
+    assert fault_of(verify, listed, trusting(csca()), at=NOW) is Fault.SIGNER_NOT_ALLOWED
 
 
 def test_other_uses_beside_do_no_harm() -> None:
@@ -180,16 +180,16 @@ def test_what_rests_on_sha1_or_on_a_short_key_is_refused_unless_the_operator_all
         (made(list_signer(md="sha1", number=15)), list_signer(md="sha1", number=15)),
     ):
         listed = parse(raw)
-        assert fault_of(verify, listed, trusting(csca()), at=NOW) is Fault.SIGNATURE_INVALID
+        assert fault_of(verify, listed, trusting(csca()), at=NOW) is Fault.ALGORITHM_WEAK
         assert verify(listed, trusting(csca(), allow_sha1=True), at=NOW).validity is Validity.HELD
         allowed = TrustPolicy(allow_sha1=True)
         assert verify_by(listed, signer.der, at=NOW, policy=allowed).validity is Validity.HELD
     listed = parse(made(md="sha1"))
-    assert fault_of(check_intact, listed) is Fault.SIGNATURE_INVALID
-    assert fault_of(verify_by, listed, list_signer().der, at=NOW) is Fault.SIGNATURE_INVALID
+    assert fault_of(check_intact, listed) is Fault.ALGORITHM_WEAK
+    assert fault_of(verify_by, listed, list_signer().der, at=NOW) is Fault.ALGORITHM_WEAK
     assert check_intact(listed, policy=TrustPolicy(allow_sha1=True)).raw == list_signer().der
     short = parse(made(list_signer(kind="rsa:1024", number=16)))
-    assert fault_of(check_intact, short) is Fault.CHIP_MALFORMED
+    assert fault_of(check_intact, short) is Fault.ALGORITHM_WEAK
 
 
 def test_a_signer_is_judged_at_an_instant_by_a_clock() -> None:
@@ -295,4 +295,4 @@ def test_a_states_list_is_verified_by_the_country_signer_that_it_carries() -> No
     # That authority is an anchor of the list too, and so are its earlier keys.
     assert authority.raw in listed.certificates
     assert fault_of(verify, listed, TrustStore([]), at=at) is Fault.ISSUER_UNKNOWN
-    assert fault_of(verify_by, listed, authority.raw, at=at) is Fault.SIGNATURE_INVALID
+    assert fault_of(verify_by, listed, authority.raw, at=at) is Fault.SIGNER_NOT_ALLOWED

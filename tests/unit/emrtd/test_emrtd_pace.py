@@ -16,6 +16,7 @@ from reader_material import answering, cmac8, do, replay, script, testdata, vect
 from emrtd import pace
 from emrtd._crypto import Cipher
 from emrtd._curves import STANDARDISED, Point
+from emrtd.apdu import Response
 from emrtd.channel import PlainChannel
 from emrtd.dialogue import drive
 from emrtd.errors import (
@@ -141,6 +142,23 @@ def test_a_refusal_is_a_refusal_and_not_a_wrong_password(step: int, status: str)
     assert (caught.value.fault, caught.value.sw) == (Fault.CHIP_REFUSED, int(status, 16))
 
 
+@pytest.mark.parametrize("status", ["6983", "63C0", "63C1"])
+def test_a_password_that_has_no_tries_left_is_told_apart(status: str) -> None:
+    """Only a PIN's tries are counted when it is named; 6983 says it of any password."""
+    sw = int(status, 16)
+    for password, blocked in ((KEY, sw == 0x6983), (PIN("123456"), True)):
+        with pytest.raises(ChipRefused) as caught:
+            run(lambda _: Response(b"", sw), password=password)
+        fault = Fault.PASSWORD_BLOCKED if blocked else Fault.CHIP_REFUSED
+        assert (caught.value.fault, caught.value.sw) == (fault, sw)
+
+
+def test_a_password_may_be_blocked_by_the_try_itself() -> None:
+    with pytest.raises(ChipRefused) as caught:
+        run(changed(4, "6983"))
+    assert caught.value.fault is Fault.PASSWORD_BLOCKED
+
+
 @pytest.mark.parametrize("step", [0, 1, 2, 3])
 def test_6300_before_the_token_is_no_wrong_password(step: int) -> None:
     with pytest.raises(ChipRefused) as caught:
@@ -172,7 +190,7 @@ def test_the_chip_may_not_send_our_own_token_back() -> None:
 def test_the_chip_may_not_send_our_own_key_back(step: int, own: str) -> None:
     with pytest.raises(ChipLied, match="our own key") as caught:
         run(changed(step, f"7C43{0x80 + 2 * (step - 1):02X}4104{G1[own]}9000"))
-    assert caught.value.fault is Fault.CHIP_KEY_MISMATCH
+    assert caught.value.fault is Fault.PUBLIC_KEY_ECHOED
 
 
 @pytest.mark.parametrize("step", [2, 3])

@@ -193,7 +193,8 @@ def test_the_mapping_does_not_stand_for_chip_authentication() -> None:
     made = findings(seen(announced, own()))
     assert (made.outcome, made.checks.cam) == (ChipOutcome.UNREADABLE, Check.PASSED)
     failed = ChipAuthFacts("failed", CA_NAME, None)
-    assert refused(seen(announced, own(), chip_auth=failed)).checks.cam is Check.PASSED
+    made = refused(seen(announced, own(), chip_auth=failed), Fault.CHIP_KEY_MISMATCH)
+    assert made.checks.cam is Check.PASSED
 
 
 def test_another_chips_key_is_none() -> None:
@@ -254,7 +255,7 @@ def test_a_key_that_cannot_be_looked_up_is_missing() -> None:
     assert refused(withheld, Fault.ADVERTISED_FILE_MISSING).checks.cam is Check.FAILED
     unasked = findings(seen())
     assert (unasked.outcome, unasked.reasons) == (
-        ChipOutcome.UNREADABLE, (Fault.ADVERTISED_FILE_MISSING,),
+        ChipOutcome.UNREADABLE, (Fault.NOT_ASKED,),
     )  # fmt: skip
 
 
@@ -297,7 +298,7 @@ def test_only_a_verified_card_security_proves_a_chip() -> None:
     assert isinstance(prove_chip(honest, groups_of(honest), card), VerifiedHolder)
     with pytest.raises(ChipLied) as caught:
         prove_chip(honest, groups_of(honest))
-    assert caught.value.fault is Fault.ADVERTISED_FILE_MISSING
+    assert caught.value.fault is Fault.NOT_ASKED
     loose = card_security_auth(honest, TrustStore([]), at=NOW)
     assert isinstance(loose, ConsistentCardSecurity)
     with pytest.raises(ValueError, match="not trusted"):
@@ -368,7 +369,7 @@ def test_weak_chip_authentication_is_recorded_and_refused_on_demand(
     made = findings(evidence, refuse=all_but(*expected))
     assert (made.outcome, made.weaknesses) == (ChipOutcome.GENUINE, frozenset(expected))
     for each in expected:
-        made = refused(evidence, refuse=frozenset({each}))
+        made = refused(evidence, Fault.ALGORITHM_WEAK, refuse=frozenset({each}))
         assert (made.checks.ca, made.weaknesses) == (Check.FAILED, frozenset())
 
 
@@ -379,7 +380,7 @@ def test_weak_active_authentication_is_recorded_and_refused_on_demand() -> None:
     made = findings(evidence, refuse=all_but(*expected))
     assert (made.outcome, made.weaknesses) == (ChipOutcome.GENUINE, frozenset(expected))
     for each in expected:
-        made = refused(evidence, refuse=frozenset({each}))
+        made = refused(evidence, Fault.ALGORITHM_WEAK, refuse=frozenset({each}))
         assert made.checks.aa is Check.FAILED
     groups = groups_of(evidence)
     assert isinstance(prove_chip(evidence, groups), VerifiedHolder)
@@ -398,7 +399,8 @@ def test_a_key_under_1024_bits_is_never_taken() -> None:
 def test_what_failed_has_no_weaknesses() -> None:
     signed_key, transcript = with_active_auth()
     forged = dataclasses.replace(transcript, nonce=bytes(8))
-    made = refused(seen({"DG15": signed_key}, access=ACCESS, cam=None, active_auth=forged))
+    evidence = seen({"DG15": signed_key}, access=ACCESS, cam=None, active_auth=forged)
+    made = refused(evidence, Fault.CHIP_KEY_MISMATCH)
     assert made.weaknesses == frozenset()
 
 

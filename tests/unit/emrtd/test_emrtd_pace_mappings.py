@@ -343,7 +343,7 @@ def test_our_own_key_sent_back_is_a_lie(arcs: tuple[int, int], step: str) -> Non
 
     card.change = {step: mirror}
     error = refused(card, ChipLied, "our own key")
-    assert error.fault is Fault.CHIP_KEY_MISMATCH
+    assert error.fault is Fault.PUBLIC_KEY_ECHOED
 
 
 def test_a_generator_that_is_neutral_is_malformed() -> None:

@@ -167,7 +167,7 @@ def test_a_file_that_is_hashed_and_withheld_is_missing() -> None:
         assert fault_of(refused, trusting(csca())) is Fault.ADVERTISED_FILE_MISSING
         assert verify(refused, trusting(csca()), at=NOW).outcome is ChipOutcome.NOT_GENUINE
         unasked = evidence(left)
-        assert fault_of(unasked, trusting(csca())) is Fault.ADVERTISED_FILE_MISSING
+        assert fault_of(unasked, trusting(csca())) is Fault.NOT_ASKED
         with pytest.raises(Unasked):
             passive_auth(unasked, trusting(csca()), at=NOW)
         assert verify(unasked, trusting(csca()), at=NOW).outcome is ChipOutcome.UNREADABLE
@@ -184,14 +184,20 @@ def test_a_portrait_need_not_be_read_and_what_is_not_hashed_is_not_believed() ->
 
 def test_a_certificate_that_is_over_or_not_yet_begun_signs_nothing() -> None:
     seen = document(signer(days=30))
-    for at in (NOW + timedelta(days=31), NOW - timedelta(days=2)):
-        assert fault_of(seen, trusting(csca()), at) is Fault.SIGNER_EXPIRED
-        assert fault_of(seen, trusting(), at) is Fault.SIGNER_EXPIRED
+    for at, fault in (
+        (NOW + timedelta(days=31), Fault.SIGNER_EXPIRED),
+        (NOW - timedelta(days=2), Fault.SIGNER_NOT_YET_VALID),
+    ):
+        assert fault_of(seen, trusting(csca()), at) is fault
+        assert fault_of(seen, trusting(), at) is fault
 
 
 def test_an_issuer_that_is_over_signs_nothing() -> None:
     seen = document(signer(days=9000))
-    assert fault_of(seen, trusting(csca()), NOW + timedelta(days=3660)) is Fault.SIGNER_EXPIRED
+    assert fault_of(seen, trusting(csca()), NOW + timedelta(days=3660)) is Fault.ISSUER_EXPIRED
+    # By itself the signer's time decides.
+    late = NOW + timedelta(days=9001)
+    assert fault_of(seen, trusting(csca()), late) is Fault.SIGNER_EXPIRED
 
 
 @pytest.mark.parametrize("days", [-2, 31])
@@ -204,13 +210,14 @@ def test_by_a_clock_that_may_be_wrong_nobody_is_accused_of_being_over(
     trust = trusting(csca()) if known else trusting()
     with pytest.raises(ChipLied) as caught:
         passive_auth(seen, trust, at=at, clock=clock)
-    assert caught.value.fault is Fault.SIGNER_EXPIRED
+    fault = Fault.SIGNER_EXPIRED if days > 0 else Fault.SIGNER_NOT_YET_VALID
+    assert caught.value.fault is fault
     # An instant that is not later than the time, and past the end: it is over.
     sure = clock is ClockQuality.AT_LEAST and days > 0
     assert isinstance(caught.value, ClockUnsure) == (not sure)
     found = verify(seen, trust, at=at, clock=clock)
     outcome = ChipOutcome.NOT_GENUINE if sure else ChipOutcome.UNREADABLE
-    assert (found.outcome, found.reasons[0]) == (outcome, Fault.SIGNER_EXPIRED)
+    assert (found.outcome, found.reasons[0]) == (outcome, fault)
     assert (found.groups, found.holder) == (None, None)
     held = Check.PASSED if known else Check.UNKNOWN_ISSUER
     assert found.checks.pa is (Check.FAILED if sure else held)
@@ -264,9 +271,11 @@ def test_a_chip_without_its_key_is_not_excused_by_a_wrong_clock() -> None:
 def test_an_issuer_that_is_over_by_an_unknown_clock_is_unsure() -> None:
     seen = document(signer(days=9000))
     at = NOW + timedelta(days=3660)
-    assert examine(seen, trusting(csca()), at=at, clock=ClockQuality.UNKNOWN).validity is (
-        Validity.UNSURE
-    )
+    unsure = examine(seen, trusting(csca()), at=at, clock=ClockQuality.UNKNOWN)
+    assert unsure.validity is Validity.UNSURE
+    assert [(type(each), each.fault) for each in unsure.faults] == [
+        (ClockUnsure, Fault.ISSUER_EXPIRED)
+    ]
     assert examine(seen, trusting(), at=at, clock=ClockQuality.UNKNOWN).validity is (
         Validity.SUPPOSED
     )
@@ -284,7 +293,7 @@ def test_an_unknown_issuers_signer_that_is_over_is_only_over() -> None:
 def test_a_signers_key_must_be_as_long_as_the_policy_says() -> None:
     seen = document(signer(kind="rsa:2048"))
     longer = TrustStore([csca().der], policy=TrustPolicy(min_rsa_bits=3072))
-    assert fault_of(seen, longer) is Fault.CHIP_MALFORMED
+    assert fault_of(seen, longer) is Fault.ALGORITHM_WEAK
     short = document(signer(kind="rsa:1024"))
     shorter = TrustStore([csca().der], policy=TrustPolicy(min_rsa_bits=1024))
     assert isinstance(passive_auth(short, shorter, at=NOW), VerifiedGroups)
@@ -297,6 +306,51 @@ def test_a_revoked_signer_signs_nothing() -> None:
     assert fault_of(seen, revoking) is Fault.SIGNER_REVOKED
 
 
+def test_a_revoked_issuer_signs_nothing_unless_another_certificate_holds_its_key() -> None:
+    first, again = (root(options=("-set_serial", each)) for each in ("77", "78"))
+    seen, revoked = document(issued(first)), (revocation_list(first, 77),)
+    assert isinstance(passive_auth(seen, trusting(first), at=NOW), VerifiedGroups)
+    revoking = trusting(first, crls=revoked)
+    assert fault_of(seen, revoking) is Fault.ISSUER_REVOKED
+    found = verify(seen, revoking, at=NOW)
+    assert (found.outcome, found.reasons) == (ChipOutcome.NOT_GENUINE, (Fault.ISSUER_REVOKED,))
+    for anchors in ((first, again), (again, first)):
+        both = trusting(*anchors, crls=revoked)
+        assert isinstance(passive_auth(seen, both, at=NOW), VerifiedGroups)
+
+
+@pytest.mark.parametrize("name", ["DG2", "DG13"])
+@pytest.mark.parametrize("status", [0x6A82, 0x6982, 0x6B00])
+def test_a_portrait_or_a_record_that_is_hashed_and_refused_is_missing(
+    name: str, status: int
+) -> None:
+    whole = document(signer(), {"DG1": DG1, name: b"\x75\x01\x01"})
+    left = {key: raw for key, raw in whole.files.items() if key != name}
+    refused = evidence(left, unreadable={name: status})
+    if (name, status) == ("DG13", 0x6982):
+        # Locked: its content is the issuer's own, and so is who may read it.
+        assert isinstance(passive_auth(refused, trusting(csca()), at=NOW), VerifiedGroups)
+        return
+    assert fault_of(refused, trusting(csca())) is Fault.ADVERTISED_FILE_MISSING
+    found = verify(refused, trusting(csca()), at=NOW)
+    assert found.outcome is ChipOutcome.NOT_GENUINE
+    # What nobody wanted is not missing, and what nobody hashed was never promised.
+    assert isinstance(passive_auth(evidence(left), trusting(csca()), at=NOW), VerifiedGroups)
+    unhashed = dataclasses.replace(document(signer(), {"DG1": DG1}), unreadable={name: status})
+    assert isinstance(passive_auth(unhashed, trusting(csca()), at=NOW), VerifiedGroups)
+
+
+@pytest.mark.parametrize("name", ["DG3", "DG4", "DG7", "DG11", "DG12", "DG16"])
+@pytest.mark.parametrize("status", [0x6A82, 0x6982])
+def test_what_is_behind_the_terminals_rights_or_often_lacking_is_no_lie(
+    name: str, status: int
+) -> None:
+    whole = document(signer(), {"DG1": DG1, name: b"\x63\x00"})
+    left = {key: raw for key, raw in whole.files.items() if key != name}
+    groups = passive_auth(evidence(left, unreadable={name: status}), trusting(csca()), at=NOW)
+    assert groups.files.keys() == {"DG1"}
+
+
 @pytest.mark.parametrize(
     ("document_md", "object_md", "certificate_md"),
     [("sha1", "sha1", "sha256"), ("sha256", "sha1", "sha256"), ("sha1", "sha256", "sha256"),
@@ -307,7 +361,7 @@ def test_sha1_is_refused_unless_the_operator_allows_it(
 ) -> None:
     ds = signer(md=certificate_md)
     seen = document(ds, md=document_md, object_md=object_md)
-    assert fault_of(seen, trusting(csca())) is Fault.SIGNATURE_INVALID
+    assert fault_of(seen, trusting(csca())) is Fault.ALGORITHM_WEAK
     allowed = trusting(csca(), sha1=True)
     assert isinstance(passive_auth(seen, allowed, at=NOW), VerifiedGroups)
 
@@ -322,11 +376,11 @@ def test_sha1_is_refused_unless_the_operator_allows_it(
 )
 def test_a_key_that_may_not_sign_data_signs_nothing(extensions: str) -> None:
     seen = document(signer(extensions=extensions))
-    assert fault_of(seen, trusting(csca())) is Fault.SIGNATURE_INVALID
+    assert fault_of(seen, trusting(csca())) is Fault.SIGNER_NOT_ALLOWED
 
 
 def test_a_country_signer_may_not_sign_a_document_itself() -> None:
-    assert fault_of(document(csca()), trusting(csca())) is Fault.SIGNATURE_INVALID
+    assert fault_of(document(csca()), trusting(csca())) is Fault.SIGNER_NOT_ALLOWED
 
 
 def test_a_signer_that_signed_itself_is_unknown_whatever_it_is_called() -> None:
@@ -334,10 +388,12 @@ def test_a_signer_that_signed_itself_is_unknown_whatever_it_is_called() -> None:
     findings = verify(document(impostor), trusting(csca()), at=NOW)
     assert findings.outcome is ChipOutcome.ISSUER_UNKNOWN
     assert findings.reasons == (Fault.ISSUER_UNKNOWN,)
+    assert verify(document(impostor), trusting(), at=NOW).reasons == (Fault.ISSUER_UNKNOWN,)
 
 
 def test_a_weak_signers_key_cannot_be_used() -> None:
-    assert fault_of(document(signer(kind="rsa:1024")), trusting(csca())) is Fault.CHIP_MALFORMED
+    found = verify(document(signer(kind="rsa:1024")), trusting(csca()), at=NOW)
+    assert (found.outcome, found.reasons) == (ChipOutcome.UNREADABLE, (Fault.ALGORITHM_WEAK,))
 
 
 def mutated(seen: Evidence, change: Any) -> Evidence:
@@ -459,7 +515,9 @@ def many_certificates(signed: Any) -> None:
      another_content_type, another_signed_type, two_digests, unknown_digest, many_certificates],
 )  # fmt: skip
 def test_another_structure_is_malformed(change: Any) -> None:
-    assert fault_of(mutated(document(signer()), change), trusting(csca())) is Fault.CHIP_MALFORMED
+    assert fault_of(mutated(document(signer()), change), trusting(csca())) is (
+        Fault.SECURITY_OBJECT_MALFORMED
+    )
 
 
 def test_only_signed_data_around_a_security_object_is_a_sod() -> None:
@@ -533,7 +591,7 @@ def test_what_is_no_security_object_is_malformed(raw: bytes) -> None:
 
 def test_without_a_sod_nothing_is_known() -> None:
     seen = evidence({"DG1": DG1})
-    assert fault_of(seen, trusting(csca())) is Fault.CHIP_MALFORMED
+    assert fault_of(seen, trusting(csca())) is Fault.SECURITY_OBJECT_MISSING
     findings = verify(seen, trusting(csca()), at=NOW)
     assert (findings.outcome, findings.checks.pa) == (ChipOutcome.UNREADABLE, Check.FAILED)
 

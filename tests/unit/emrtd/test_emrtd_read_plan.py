@@ -21,6 +21,7 @@ from emrtd.read_plan import (
     TIMID_LE,
     ATRInfo,
     ReaderMemory,
+    asks_for_much,
     negotiate,
     parse_atr_info,
     plan_for,
@@ -126,6 +127,42 @@ def test_no_protected_response_is_longer_than_both_carry(reader: int, response: 
         assert longest <= 258
 
 
+@pytest.mark.parametrize(
+    ("reader", "command", "max_data"),
+    [
+        (LONG_READER, 4096, 4063), (4096, 65_535, 4063), (LONG_READER, 300, 271),
+        (LONG_READER, 299, 255), (LONG_READER, 261, 223), (LONG_READER, 64, 223),
+        (LONG_READER, 2**32 - 1, 65_280),
+    ],
+)  # fmt: skip
+def test_what_is_sent_is_what_both_carry(reader: int, command: int, max_data: int) -> None:
+    """Measured on the protected command; what would fill a short one and no more stays short."""
+    plan = plan_for(reader, info(command, 4096))
+    assert plan.max_data == (max_data if max_data > 256 else MAX_SHORT_DATA)
+    for le in (None, 256):
+        asked = Command(0, 0x2A, 0, 0xBE, bytes(plan.max_data), le)
+        sent = next(channel_of().exchange(asked)).to_bytes()
+        assert len(sent) <= max(min(reader, command), SHORT_READER)
+
+
+def channel_of() -> SecureChannel:
+    return SecureChannel(SessionKeys.derive(b"s", key_bytes=16), PlainChannel(max_commands=9))
+
+
+@pytest.mark.parametrize(
+    ("command", "much"),
+    [
+        (Command(0, 0xB0, 0, 0, le=257), True), (Command(0, 0xB1, 0, 0, b"x", 4096), True),
+        (Command(0, 0xB0, 0, 0, le=256), False), (Command(0, 0xB0, 0, 0), False),
+        (Command(0, 0xA4, 0, 0, le=4096), False), (Command(0, 0x88, 0, 0, bytes(8), 65536), False),
+    ],
+)  # fmt: skip
+def test_what_asks_for_much_does_so_under_protection_too(command: Command, much: bool) -> None:
+    assert asks_for_much(command) is much
+    if command.ins != 0x88:
+        assert asks_for_much(next(channel_of().exchange(command))) is much
+
+
 # --- asking
 
 
@@ -140,17 +177,23 @@ def ask(transmit: object) -> ATRInfo | None:
 
 
 def test_a_chip_is_asked_once_before_it_is_opened() -> None:
-    seen, chip = atr_chip("9000", "9000", (EXTENDED + LENGTHS).hex() + "6282")
+    seen, chip = atr_chip("9000", (EXTENDED + LENGTHS).hex() + "6282")
+    assert ask(chip) == ATRInfo(extended=True, max_command_bytes=1024, max_response_bytes=1278)
+    assert [each.to_bytes().hex().upper() for each in seen] == ["00A4020C022F01", "00B00000DF"]
+
+
+def test_a_chip_that_does_not_begin_in_its_master_file_is_told_to() -> None:
+    seen, chip = atr_chip("6A82", "9000", "9000", (EXTENDED + LENGTHS).hex() + "6282")
     assert ask(chip) == ATRInfo(extended=True, max_command_bytes=1024, max_response_bytes=1278)
     assert [each.to_bytes().hex().upper() for each in seen] == [
-        "00A4000C023F00", "00A4020C022F01", "00B00000DF",
+        "00A4020C022F01", "00A4000C023F00", "00A4020C022F01", "00B00000DF",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "answers",
-    [("6D00", "6A82"), ("9000", "9000", "6A86"), ("9000", "9000", "9000"), ("9000", "9000", "6282"),
-     ("9000", "9000", "47059000")],
+    [("6A82", "6D00"), ("6A82", "9000", "6A82"), ("9000", "6A86"), ("9000", "9000"),
+     ("9000", "6282"), ("9000", "47059000")],
 )  # fmt: skip
 def test_a_chip_that_says_nothing_is_silent(answers: tuple[str, ...]) -> None:
     seen, chip = atr_chip(*answers)
@@ -171,14 +214,14 @@ def plan(seen_by: ReaderMemory, transmit: object, max_command_bytes: int) -> Rea
 
 
 def test_nothing_is_asked_twice() -> None:
-    seen, chip = atr_chip("9000", "9000", (EXTENDED + LENGTHS).hex() + "9000")
+    seen, chip = atr_chip("9000", (EXTENDED + LENGTHS).hex() + "9000")
     memory = ReaderMemory()
     first = plan(memory, chip, LONG_READER)
-    assert (first.max_le, len(seen)) == (1247, 3)
+    assert (first.max_le, len(seen)) == (1247, 2)
     memory = memory.worked(READER, ATR, first)
     assert plan(memory, chip, LONG_READER) == first
     assert plan(memory, chip, SHORT_READER) == first
-    assert len(seen) == 3
+    assert len(seen) == 2
 
 
 def test_nothing_is_asked_where_the_reader_carries_short_commands_only() -> None:
@@ -207,6 +250,15 @@ def test_what_broke_off_is_tried_one_step_lower() -> None:
     assert below == ReadPlan(MAX_SHORT_DATA, head_first=True)
     timid = memory.failed(READER, ATR, ReadPlan(16)).recall(READER, ATR)
     assert timid == ReadPlan(TIMID_LE, head_first=True)
+
+
+def test_one_step_lower_no_more_is_sent_than_asked_for() -> None:
+    memory, tried, sent = ReaderMemory(), ReadPlan(30_000, max_data=2000), []
+    for _ in range(5):
+        memory = memory.failed(READER, ATR, tried)
+        tried = memory.plans[READER, ATR]
+        sent.append(tried.max_data)
+    assert sent == [2000, 1024, *[MAX_SHORT_DATA] * 3]
 
 
 def test_reader_and_kind_of_chip_are_told_apart() -> None:

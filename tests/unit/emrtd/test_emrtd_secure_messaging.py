@@ -18,7 +18,7 @@ from emrtd._crypto import Cipher as ChipCipher
 from emrtd.apdu import Command, Response
 from emrtd.channel import PlainChannel
 from emrtd.dialogue import drive
-from emrtd.errors import ChannelBroken, ChipGone, EMRTDError
+from emrtd.errors import ChannelBroken, ChipGone, EMRTDError, Fault
 from emrtd.keys import SessionKeys
 from emrtd.secure_messaging import MAX_SHORT_DATA, SecureChannel
 
@@ -178,6 +178,28 @@ def test_a_response_cut_short_anywhere_breaks_the_channel() -> None:
 @pytest.mark.parametrize("answer", ["9000", "6300", "6982", "6988", "0102039000", "990290009000"])
 def test_a_plain_answer_is_none_whatever_its_status(answer: str) -> None:
     Link().broken(READ, lambda _: bytes.fromhex(answer))
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ("6988", Fault.SESSION_LOST),
+        ("6987", Fault.SESSION_LOST),
+        ("6F00", Fault.SESSION_LOST),
+        ("6400", Fault.SESSION_LOST),
+        # Success, a warning or data in the clear is not how a chip ends a session.
+        ("9000", Fault.CHANNEL_BROKEN),
+        ("6282", Fault.CHANNEL_BROKEN),
+        ("63CF", Fault.CHANNEL_BROKEN),
+        ("9001", Fault.CHANNEL_BROKEN),
+        ("006988", Fault.CHANNEL_BROKEN),
+        ("990269886988", Fault.CHANNEL_BROKEN),
+    ],
+)
+def test_only_a_bare_error_is_a_session_that_the_chip_ended(answer: str, fault: Fault) -> None:
+    with pytest.raises(ChannelBroken) as caught:
+        drive(Link().channel.exchange(READ), answering(lambda _: bytes.fromhex(answer)))
+    assert caught.value.fault is fault
 
 
 def test_a_response_is_good_once_and_in_its_turn() -> None:

@@ -39,9 +39,9 @@ from emrtd.dialogue import drive
 from emrtd.errors import ChannelBroken, ChipLied, ChipMalformed, ChipRefused
 from emrtd.evidence import TerminalAuthFacts
 from emrtd.key_agreement import compress
-from emrtd.keys import MRZKey, SessionKeys
+from emrtd.keys import SessionKeys
 from emrtd.secure_messaging import SecureChannel
-from emrtd.terminal_auth import Terminal, parse_cvca
+from emrtd.terminal_auth import SoftwareSigner, Terminal, parse_cvca
 
 if TYPE_CHECKING:
     from emrtd.apdu import Command
@@ -57,6 +57,13 @@ FAILED = TerminalAuthFacts("failed", "", 0)
 
 def ef_cvca(*references: str) -> bytes:
     return b"".join(do(0x42, each.encode()) for each in references).ljust(36, b"\0")
+
+
+def head_and_size(data: bytes, tag_bytes: int) -> int:
+    """Return how long the data object is that these bytes begin with."""
+    size, at = data[tag_bytes], tag_bytes + 1
+    more = size - 0x80 if size > 0x80 else 0
+    return at + more + (int.from_bytes(data[at : at + more], "big") if more else size)
 
 
 @dataclass
@@ -108,16 +115,20 @@ class Card:
         return self.end.protect(b"", 0x6D00)
 
     def verified(self, data: bytes) -> bool:
-        at = data.rindex(b"\x5f\x37")
-        body, signature = data[:at], data[at + 3 :]
+        at = head_and_size(data, 2)
+        body, rest = data[:at], data[at:]
+        assert head_and_size(rest, 2) == len(rest)
+        signature = rest[3 if rest[2] < 0x80 else 3 + rest[2] - 0x80 :]
         if not self.openssl_accepts(self.selected, signature, body):
             return False
-        name = body.index(b"\x5f\x20")
+        name = body.rindex(b"\x5f\x20")
         self.proven.add(body[name + 3 : name + 3 + body[name + 2]].decode())
         return True
 
     def openssl_accepts(self, name: str, signature: bytes, signed: bytes) -> bool:
         holder = self.holders[name]
+        if holder.kind.startswith("rsa"):
+            return self.openssl_accepts_rsa(holder, signature, signed)
         half = len(signature) // 2
         r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
         pem = openssl("pkey", "-pubin", "-inform", "DER", "-in", "k", k=public_key(holder.private))
@@ -125,6 +136,18 @@ class Card:
             openssl(
                 "dgst", f"-{holder.md}", "-verify", "k", "-signature", "s", "m",
                 k=pem, s=encode_dss_signature(r, s), m=signed,
+            )  # fmt: skip
+        except AssertionError:
+            return False
+        return True
+
+    def openssl_accepts_rsa(self, holder: Holder, signature: bytes, signed: bytes) -> bool:
+        pem = openssl("pkey", "-pubin", "-inform", "DER", "-in", "k", k=public_key(holder.private))
+        pss = ("-sigopt", "rsa_padding_mode:pss") if holder.padding == "pss" else ()
+        try:
+            openssl(
+                "dgst", f"-{holder.md}", "-verify", "k", *pss, "-signature", "s", "m",
+                k=pem, s=signature, m=signed,
             )  # fmt: skip
         except AssertionError:
             return False
@@ -241,6 +264,69 @@ def test_the_signature_is_over_this_chip_this_session_and_this_challenge() -> No
         assert card.asked[-1][0] == "0c820000"
 
 
+def pkcs8(holder: Holder) -> bytes:
+    return openssl(
+        "pkcs8", "-topk8", "-nocrypt", "-outform", "DER", "-in", "k", k=holder.private
+    )  # fmt: skip
+
+
+SIGNERS = [
+    *(Holder(f"ec:{curve}", md, at=520)
+      for curve, md in (("brainpoolP256r1", "sha224"), ("prime256v1", "sha256"),
+                        ("brainpoolP384r1", "sha384"), ("secp521r1", "sha512"))),
+    *(Holder("rsa:2048", md, padding, at=521)
+      for md in ("sha256", "sha512") for padding in ("pkcs1", "pss")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("holder", SIGNERS, ids=lambda each: f"{each.kind} {each.md}")
+def test_a_signer_in_memory_signs_as_its_certificate_says(holder: Holder) -> None:
+    signer = SoftwareSigner(pkcs8(holder), signs=terminal(VERIFIER, holder).key)
+    card = Card()
+    card.holders["x"] = holder
+    for data in (b"", b"chip, challenge and key", bytes(300)):
+        signature = signer.sign(data)
+        assert card.openssl_accepts("x", signature, data)
+        assert not card.openssl_accepts("x", signature, data + b"\0")
+
+
+def test_a_terminal_whose_key_is_in_memory_is_let_in() -> None:
+    signer = SoftwareSigner(pkcs8(TERMINAL), signs=terminal().key)
+    assert authenticate(Card(), operator(signer=signer)) == PASSED
+
+
+def test_a_chain_of_rsa_is_let_in_whatever_a_command_carries() -> None:
+    kinds = [Holder("rsa:2048", padding=each, at=at) for each, at in
+             (("pkcs1", 530), ("pss", 531), ("pkcs1", 532))]  # fmt: skip
+    made = verifier(*kinds[:2]), terminal(*kinds[1:])
+    for max_data in (223, 65_535):
+        card = Card(knows=kinds[0])
+        card.holders |= {DV_NAME: kinds[1], IS_NAME: kinds[2]}
+        signer = SoftwareSigner(pkcs8(kinds[2]), signs=made[1].key)
+        who = Terminal((root(kinds[0]),), made, signer)
+        assert authenticate(card, who, max_data=max_data) == PASSED
+        assert max(len(data) for _, data, _ in card.asked) <= max_data
+
+
+@pytest.mark.parametrize(
+    ("raw", "signs"),
+    [
+        (lambda: b"", lambda: terminal().key),
+        (lambda: pkcs8(TERMINAL)[:-1], lambda: terminal().key),
+        (lambda: pkcs8(SIGNERS[-1]), lambda: terminal().key),
+        (lambda: pkcs8(TERMINAL), lambda: terminal(VERIFIER, SIGNERS[-1]).key),
+        (lambda: pkcs8(TERMINAL), lambda: terminal(VERIFIER, Holder(md="sha1")).key),
+        (lambda: openssl("pkcs8", "-topk8", "-passout", "pass:x", "-outform", "DER", "-in", "k",
+                         k=TERMINAL.private), lambda: terminal().key),
+    ],
+    ids=range(6),
+)  # fmt: skip
+def test_what_is_no_key_of_a_terminal_signs_nothing(raw: Any, signs: Any) -> None:
+    with pytest.raises(ValueError, match="not a") as caught:
+        SoftwareSigner(raw(), signs=signs())
+    assert caught.value.__cause__ is None
+
+
 class Replaying:
     """A signer that gives what it once signed."""
 
@@ -280,14 +366,6 @@ def test_a_refusal_names_the_step() -> None:
             terminal_auth.run(made, TERMINAL, channel, chip_identity=b"", own_key=b""),
             answering(card),
         )
-
-
-def test_after_bac_a_chip_is_its_number() -> None:
-    """The numbers of the first of ICAO's worked examples, and one longer than nine characters."""
-    short = MRZKey("L898902C", "690806", "940623")
-    assert terminal_auth.identity_by_zone(short) == b"L898902C<3"
-    long = MRZKey("D23145890734", "340712", "950712")
-    assert terminal_auth.identity_by_zone(long) == b"D231458907349"
 
 
 # --- what DG14 announces

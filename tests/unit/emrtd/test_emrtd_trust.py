@@ -59,7 +59,7 @@ def test_a_signer_that_names_an_anchors_key_which_did_not_sign_it_is_a_forgery()
     signer = certificates.parse(forged.dump(force=True))
     with pytest.raises(ChipLied) as caught:
         store(honest).issuer_of(signer, at=NOW)
-    assert caught.value.fault is Fault.SIGNATURE_INVALID
+    assert caught.value.fault is Fault.CERTIFICATE_INVALID
 
 
 def test_a_damaged_signer_is_a_forgery() -> None:

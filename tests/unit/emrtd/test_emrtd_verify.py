@@ -82,5 +82,6 @@ def test_every_reason_is_named_once_and_lies_come_first() -> None:
 def test_what_cannot_be_read_is_unreadable_and_proves_nothing(sod: bytes | None) -> None:
     files = {"DG1": DG1} | ({} if sod is None else {"SOD": sod})
     found = verify(evidence(files), trust(), at=NOW)
-    assert (found.outcome, found.reasons) == (ChipOutcome.UNREADABLE, (Fault.CHIP_MALFORMED,))
+    fault = Fault.SECURITY_OBJECT_MISSING if sod is None else Fault.SECURITY_OBJECT_MALFORMED
+    assert (found.outcome, found.reasons) == (ChipOutcome.UNREADABLE, (fault,))
     assert found.checks == Checks(pa=Check.FAILED, aa=Check.ABSENT, ca=Check.ABSENT)

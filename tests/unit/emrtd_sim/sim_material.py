@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from emrtd import terminal_auth
+from emrtd.cvc import parse_cvc
 from emrtd.sim import CardImage, Chip, Holder, TestPKI
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -70,6 +72,14 @@ def script(*parts: str):
 
 def make_pki(seed: str = "pki") -> TestPKI:
     return TestPKI.create(stream(seed), valid_from=SINCE, valid_until=UNTIL)
+
+
+def terminal_of(pki: TestPKI) -> terminal_auth.Terminal:
+    """Return the inspection system of a PKI, for the library's reader."""
+    certificates = (pki.verifier.certificate, pki.terminal.certificate)
+    point, *chain = map(parse_cvc, (pki.cvca.certificate, *certificates))
+    signer = terminal_auth.SoftwareSigner(pki.terminal.key, signs=chain[-1].key)
+    return terminal_auth.Terminal((point,), tuple(chain), signer)
 
 
 class Terminal:

@@ -7,14 +7,31 @@ import hashlib
 import shutil
 import subprocess
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
-from sim_material import HOLDER, JPEG, Terminal, opened, stream, vector
+from sim_material import (
+    AT,
+    HOLDER,
+    JPEG,
+    SINCE,
+    UNTIL,
+    Terminal,
+    opened,
+    stream,
+    terminal_of,
+    vector,
+)
 
-from emrtd.sim import CardImage, TestPKI, personalise
+from emrtd.apdu import Response
+from emrtd.dialogue import drive
+from emrtd.evidence import Evidence, TerminalAuthFacts
+from emrtd.files import ReadPlan
+from emrtd.inspect import inspect
+from emrtd.keys import CAN, MRZKey
+from emrtd.sim import CardImage, Chip, TestPKI, personalise
 from emrtd.sim._cms import Identity, pkcs8
 from emrtd.sim._cvc import (
     CVCA,
@@ -26,6 +43,7 @@ from emrtd.sim._cvc import (
     issue,
     sign_plain,
 )
+from emrtd.sim.personalise import PACEOffer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -359,3 +377,84 @@ def test_a_chain_made_by_openpace_opens_the_fingers(
     own = Identity((tmp_path / "is").read_bytes(), pkcs8(keys["is"]))
     assert prove(terminal, own) == 0x9000
     assert fingers(terminal) == 0x9000
+
+
+# --- the library's reader shows its terminal
+
+
+def read_with_a_terminal(
+    card: CardImage,
+    issuer: TestPKI,
+    *,
+    plan: ReadPlan = ReadPlan(),  # noqa: B008 - frozen
+) -> Evidence:
+    chip = Chip(card, randomness=stream("chip"))
+    passport = card.generation == "passport"
+    zone = card.files["DG1"][5:].decode("ascii")
+    dialogue = inspect(
+        MRZKey.from_mrz(zone) if passport else CAN(HOLDER.number[-6:]),
+        wanted=frozenset({"DG1", "DG3"}), randomness=stream("reader"), aa_nonce=bytes(range(8)),
+        plan=plan, terminal=terminal_of(issuer), on=AT.date(),
+    )  # fmt: skip
+    return drive(
+        dialogue, lambda command: Response.from_bytes(chip.answer(command.to_bytes()))
+    ).evidence
+
+
+def issued(issuer: TestPKI, way: PACEOffer | None, **options: Any) -> CardImage:
+    """Return a card with fingers, opened by a way of PACE, or None by its zone alone."""
+    opens: dict[str, Any] = {"pace": (way,)} if way else {"access": frozenset({"bac"})}
+    return personalise(
+        HOLDER, JPEG, generation="2021" if way else "passport", pki=issuer,
+        randomness=stream("card"), fingers={2: JPEG, 7: JPEG}, **opens, **options,
+    )  # fmt: skip
+
+
+PLAIN = PACEOffer("gm", "brainpoolP256r1", "AES-128")
+AGREEMENTS = [("P-256", "3DES"), ("brainpoolP512r1", "AES-256"), ("modp1024-160", "3DES"),
+              ("modp2048-256", "AES-192")]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", [None, PLAIN], ids=["bac", "pace"])
+@pytest.mark.parametrize(("curve", "cipher"), AGREEMENTS)
+def test_the_terminal_signs_the_key_of_any_chip_authentication(
+    pki: TestPKI, way: PACEOffer | None, curve: str, cipher: str
+) -> None:
+    card = issued(pki, way, curve=curve, cipher=cipher)
+    evidence = read_with_a_terminal(card, pki)
+    assert evidence.terminal_auth == TerminalAuthFacts("passed", "VNTRAMIS00001", BOTH)
+    assert evidence.files["DG3"] == card.files["DG3"]
+    assert ("BAC" in evidence.access.protocol) == (way is None)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        PACEOffer("gm", "modp2048-224", "AES-128"), PACEOffer("im", "modp1024-160", "3DES"),
+        PACEOffer("im", "brainpoolP384r1", "AES-192"), PACEOffer("gm", "P-521", "AES-256"),
+        PACEOffer("cam", "P-256", "AES-128"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_terminal_signs_the_chips_last_key_of_any_pace(pki: TestPKI, way: PACEOffer) -> None:
+    # The key of the mapping is that of chip authentication, too.
+    curve = way.domain if way.mapping == "cam" else "brainpoolP256r1"
+    card = issued(pki, way, curve=curve, auth=frozenset({"ca"}))
+    evidence = read_with_a_terminal(card, pki)
+    assert evidence.terminal_auth == TerminalAuthFacts("passed", "VNTRAMIS00001", BOTH)
+    assert evidence.files["DG3"] == card.files["DG3"]
+
+
+@pytest.mark.parametrize("curve", ["P-224", "brainpoolP384r1", "P-521"])
+@pytest.mark.parametrize("plan", [ReadPlan(), ReadPlan(4063, max_data=4063)], ids=["short", "long"])
+def test_terminals_sign_on_any_curve(curve: str, plan: ReadPlan) -> None:
+    issuer = TestPKI.create(stream(curve), valid_from=SINCE, valid_until=UNTIL, signer_curve=curve)
+    evidence = read_with_a_terminal(issued(issuer, PLAIN), issuer, plan=plan)
+    assert evidence.terminal_auth == TerminalAuthFacts("passed", "VNTRAMIS00001", BOTH)
+
+
+def test_a_terminal_without_the_right_is_let_in_and_reads_no_fingers(pki: TestPKI) -> None:
+    poor = identity(pki.verifier, "VNTRAMIS00002", READS_IRIS, number=9)
+    evidence = read_with_a_terminal(issued(pki, PLAIN), dataclasses.replace(pki, terminal=poor))
+    assert evidence.terminal_auth == TerminalAuthFacts("passed", "VNTRAMIS00002", READS_IRIS)
+    assert evidence.unreadable == {"DG3": 0x6982}

@@ -8,6 +8,7 @@ from functools import cache
 
 from emrtd import CAN, TrustStore
 from emrtd.errors import ChipGone
+from emrtd.files import ReadPlan
 from emrtd.inspect import inspect
 from emrtd.sim import CardImage, Chip, Holder, TestPKI, personalise
 
@@ -60,7 +61,8 @@ class PulledChip:
         return self.chip.answer(command)
 
 
-def inspection_of(card: CardImage, *, can: str | None = None):
+def inspection_of(card: CardImage, *, can: str | None = None, plan: ReadPlan | None = None):
     return inspect(
-        CAN(can or card.can), wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8)
-    )
+        CAN(can or card.can), wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8),
+        plan=plan or ReadPlan(),
+    )  # fmt: skip

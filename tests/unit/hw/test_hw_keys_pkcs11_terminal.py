@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,14 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from emrtd import cvc
+from emrtd import CAN, Response, cvc, drive
 from emrtd.cvc import ECKey, RSAKey
 from emrtd.errors import ChipLied
+from emrtd.evidence import TerminalAuthFacts
+from emrtd.inspect import inspect
+from emrtd.sim import Chip, Holder, TestPKI, _cvc, personalise
+from emrtd.sim.pki import VERIFIER
+from emrtd.terminal_auth import Terminal
 from hw.errors import DeviceFailed, DeviceMissing
 from hw.keys.pkcs11_terminal import Pkcs11Terminal
 
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 
 MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN = "864213"
+JPEG = bytes.fromhex("FFD8FFE000040000FFC0000B080190012C01011100FFD9")
 
 pytestmark = pytest.mark.skipif(
     not (MODULE.is_file() and shutil.which("softhsm2-util")), reason="SoftHSM2"
@@ -91,6 +99,38 @@ def test_the_token_signs_as_the_certificate_says(name: str, digest: str, pss: bo
             cvc._check(signs, signer.sign(data), data, doing="a token")
             with pytest.raises(ChipLied):
                 cvc._check(signs, signer.sign(data + b"\0"), data, doing="a token")
+
+
+@pytest.mark.usefixtures("_tokens")
+def test_a_chip_gives_its_fingers_to_the_tokens_key() -> None:
+    since, until = datetime(2021, 1, 1, tzinfo=UTC), datetime(2041, 1, 1, tzinfo=UTC)
+    pki = TestPKI.create(os.urandom, valid_from=since, valid_until=until, signer_curve="P-256")
+    certificate = _cvc.issue(
+        issuer=VERIFIER, holder="VNTOKEN00001", key=EC, issuer_key=pki.verifier.private_key(),
+        authorisation=_cvc.TERMINAL | _cvc.READS_FINGERS, since=since.date(), until=until.date(),
+    )  # fmt: skip
+    holder = Holder(
+        number="999195012345", name="A", birth=date(1995, 1, 1), sex="F", issued=date(2021, 6, 1),
+        expiry=None, father="",
+    )  # fmt: skip
+    card = personalise(
+        holder, JPEG, generation="2021", pki=pki, randomness=os.urandom, fingers={2: JPEG}
+    )
+    chip = Chip(card, randomness=os.urandom)
+    point, *chain = map(
+        cvc.parse_cvc, (pki.cvca.certificate, pki.verifier.certificate, certificate)
+    )
+    with opened("ec", chain[-1].key) as signer:
+        dialogue = inspect(
+            CAN("012345"), wanted=frozenset({"DG3"}), randomness=os.urandom,
+            aa_nonce=os.urandom(8), terminal=Terminal((point,), tuple(chain), signer),
+            on=date(2026, 6, 1),
+        )  # fmt: skip
+        evidence = drive(
+            dialogue, lambda command: Response.from_bytes(chip.answer(command.to_bytes()))
+        ).evidence
+    assert evidence.terminal_auth == TerminalAuthFacts("passed", "VNTOKEN00001", 1)
+    assert evidence.files["DG3"] == card.files["DG3"]
 
 
 @pytest.mark.usefixtures("_tokens")
