@@ -35,7 +35,7 @@ docs: setup ## generated pages, and every example in the docs run
 bench: setup ## every benchmark, to build/bench.json
 	@$(PY) -m tests.bench --out build/bench.json
 
-fuzz: setup ## SECONDS=n over every parser, shared
+fuzz: setup ## SECONDS=n over every parser, shared; exit 1 for any finding
 	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 proof: setup ## SUITE=fuzz: a long suite; its dated result goes to docs/proof

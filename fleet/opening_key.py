@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -50,7 +51,7 @@ def opening_key_from_pem(pem: bytes, compartment: Compartment) -> OpeningKey:
         raise Malformed("opening key", "not two PKCS#8 keys")
     try:
         mlkem, x25519 = (load_pem_private_key(half + _END, password=None) for half in halves[:2])
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Malformed("opening key", "not two PKCS#8 keys") from None
     if not isinstance(mlkem, MLKEM768PrivateKey) or not isinstance(x25519, X25519PrivateKey):
         raise Malformed("opening key", "not ML-KEM-768 and X25519")

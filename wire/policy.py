@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from wire.canonical import decode, encode
 from wire.cose import Signer, sign1, verify1
@@ -26,6 +26,9 @@ POLICY_VERSION: Final = 1
 
 NominalFMR = Literal["1e-3", "1e-4", "1e-5"]
 """A false match rate for which a matcher's manifest has a threshold."""
+
+OnDowngrade = Literal["accept", "refer", "refuse"]
+"""What follows if a chip was opened in a weaker way than it can."""
 
 Seconds = Annotated[int, Meta(ge=1, le=600)]
 
@@ -80,6 +83,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         key_attempts: how often the card's key may be typed.
         simulators_allowed: whether simulated devices may take part at all.
         patience: how long each step may take.
+        downgrade: what follows if the chip was opened in a weaker way than it can. Policies of
+            before that question do not have it and stay as they were signed: UNSET.
         version: of this format.
     """
 
@@ -91,7 +96,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_attempts: Annotated[int, Meta(ge=1, le=5)] = 3
     simulators_allowed: bool = False
     patience: Patience = Patience()
+    downgrade: OnDowngrade | UnsetType = UNSET
     version: int = POLICY_VERSION
+
+    @property
+    def on_downgrade(self) -> OnDowngrade:
+        """What follows if a chip was opened in a weaker way than it can; unsaid: a person looks."""
+        return "refer" if self.downgrade is UNSET else self.downgrade
 
 
 def sign_policy(policy: Policy, signer: Signer) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from wire.canonical import decode, encode
 from wire.reasons import Outcome, Reason
@@ -103,6 +103,7 @@ class Bands(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ca: chip authentication.
         face: the living face against the chip's portrait.
         live: liveness.
+        live_tries: how many times the person was asked to show it; absent if never.
     """
 
     pa: CheckBand
@@ -110,6 +111,7 @@ class Bands(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ca: CheckBand
     face: FaceBand = FaceBand.NONE
     live: LiveBand = LiveBand.ABSENT
+    live_tries: Annotated[int, Meta(ge=1, le=9)] | UnsetType = UNSET
 
 
 class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

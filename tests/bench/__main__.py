@@ -15,12 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import chip, face, process, queue
+from tests.bench import chip, face, process, queue, trust
 
 if TYPE_CHECKING:
     from tests.bench.measure import Row
 
-SUITES = {"chip": chip.rows, "face": face.rows, "queue": queue.rows, "process": process.rows}
+SUITES = {
+    "chip": chip.rows,
+    "trust": trust.rows,
+    "face": face.rows,
+    "queue": queue.rows,
+    "process": process.rows,
+}
 
 
 def machine() -> str:

@@ -1,109 +1,107 @@
-"""Reading and proving a chip: processor time of both ends, commands, and the verdict alone."""
+"""Inspecting a chip: processor time, commands, time over a slow link, memory.
+
+Everything in one run: PACE with the generic mapping on brainpoolP256r1, chip, active and passive
+authentication; DG1, a DG2 of 20 kB, DG13, DG14, DG15; in short APDUs and in extended ones.
+"""
 
 from __future__ import annotations
 
-import io
-import math
-import os
-from datetime import UTC, date, datetime
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from PIL import Image
-
-from emrtd import CAN, TrustStore, drive
-from emrtd.apdu import Command, Response
-from emrtd.files import ReadPlan
-from emrtd.inspect import inspect
-from emrtd.sim import Chip, Holder, TestPKI, expiry, personalise
 from emrtd.verify import verify
+from tests.bench import chip_memory
+from tests.bench.chip_floor import (
+    EXTENDED_RESPONSE,
+    SHORT_RESPONSE,
+    cryptography,
+    fewest_commands,
+)
+from tests.bench.chip_session import AT, EXTENDED, SHORT, Field
 from tests.bench.measure import median_cpu_ms, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emrtd.evidence import Evidence
-    from emrtd.inspect import Inspection
+    from emrtd.files import ReadPlan
+    from tests.bench.chip_session import Taken
     from tests.bench.measure import Row
 
-BIRTH, ISSUED = date(1995, 3, 14), date(2021, 6, 1)
-SINCE, UNTIL = datetime(2021, 1, 1, tzinfo=UTC), datetime(2041, 1, 1, tzinfo=UTC)
-AT = datetime(2026, 6, 1, tzinfo=UTC)
-WANTED = frozenset({"DG1", "DG2", "DG13"})
-SHORT, LONG = ReadPlan(), ReadPlan(max_le=4063)
-PLANS = {"chip_apdus": SHORT, "chip_apdus_extended": LONG}
-FEWEST = "the fewest for these files, chunks and protocols"
-READS, FIND = {0xB0, 0xB1}, (0xA4, 0x02)
-PROOFS = {"chip_auth", "active_auth"}
-YARDSTICK = "one ECDSA P-256 signature by OpenSSL"
+TIMES = 25
+KBIT_PER_S = (106, 424, 848)
+COMMAND_MS = 15.0
+"""What chip and driver take for each command."""
+MAX_PEAK_MIB = 30.0
+PLANS = {"": (SHORT, SHORT_RESPONSE), "_extended": (EXTENDED, EXTENDED_RESPONSE)}
+SELECTING = "the fewest by the protocols' steps, each file selected, its chunks full"
+UNSELECTED = "the fewest if files were named by short identifiers, without SELECT"
+OPENSSL = "the same cryptography by OpenSSL alone"
+NO_COMPUTING = "the same bytes with no computing at the reader"
+A_TENTH = "a tenth of the link's time: as much slower may the reader's processor be"
+ALLOWED = "what an inspection may take over the imports"
+PURE = """
+import sys
+sys.modules["gmpy2"] = None
+from tests.bench import chip
+print(*chip.reader_ms().values())
+"""
 
 
 def rows() -> Iterator[Row]:
-    """Measure over direct calls, without any wire: what is left is our own work."""
-    pki = TestPKI.create(os.urandom, valid_from=SINCE, valid_until=UNTIL)
-    holder = Holder(
-        number="999095012345", name="Nguyễn Văn Mẫu", birth=BIRTH, sex="M", issued=ISSUED,
-        expiry=expiry(BIRTH, ISSUED),
-    )  # fmt: skip
-    card = personalise(holder, _picture(), generation="2021", pki=pki, randomness=os.urandom)
-    chip = Chip(card, randomness=os.urandom)
-    trust = TrustStore([pki.csca.certificate])
-    asked: list[Command] = []
-
-    def transmit(command: Command) -> Response:
-        asked.append(command)
-        return Response.from_bytes(chip.answer(command.to_bytes()))
-
-    def read(plan: ReadPlan = SHORT) -> Inspection:
-        chip.reset()
-        asked.clear()
-        dialogue = inspect(
-            CAN(card.can), wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8), plan=plan
-        )
-        return drive(dialogue, transmit)
-
-    for name, plan in PLANS.items():
-        evidence, least = read(plan).evidence, _protocol(asked)
-        yield row(name, len(asked), "commands", baseline=least + _chunks(evidence, plan), of=FEWEST)
-    evidence, floor = read().evidence, _signature_ms()
-    both = median_cpu_ms(read, times=15)
-    judged = median_cpu_ms(lambda: verify(evidence, trust, at=AT), times=30)
-    yield row("chip_read_cpu_both_ends", both, "ms", baseline=floor, of=YARDSTICK)
-    yield row("chip_verify_cpu", judged, "ms", baseline=floor, of=YARDSTICK)
+    """Measure without any wire; the link's time is counted, not waited for."""
+    card = Field()
+    taken = {name: _median(card, plan) for name, (plan, _) in PLANS.items()}
+    pure = dict(zip(PLANS, _without_gmpy2(), strict=True))
+    yield from _commands(card, taken)
+    for name, each in taken.items():
+        floor = median_cpu_ms(cryptography(card, each), times=TIMES)
+        yield row(f"chip_inspect_cpu{name}", each.reader_ms, "ms", baseline=floor, of=OPENSSL)
+        yield row(f"chip_inspect_cpu_pure{name}", pure[name], "ms", baseline=floor, of=OPENSSL)
+    evidence = taken[""].evidence
+    judged = median_cpu_ms(lambda: verify(evidence, card.trust, at=AT), times=TIMES)
+    yield row("chip_verify_cpu", judged, "ms", baseline=taken[""].reader_ms, of="an inspection")
+    for name, each in taken.items():
+        yield from _wall(name, each, pure[name])
+    for name, (plan, _) in PLANS.items():
+        peak = chip_memory.peak_mib(card, plan)
+        yield row(f"chip_peak_memory{name}", peak, "MiB", baseline=MAX_PEAK_MIB, of=ALLOWED)
 
 
-def _protocol(asked: list[Command]) -> int:
-    """Return how many commands neither find a file nor read one; the proof of a key may do both."""
-    return sum(
-        1
-        for each in asked
-        if each.step.phase in PROOFS or not (each.ins in READS or (each.ins, each.p1) == FIND)
-    )
+def reader_ms() -> dict[str, float]:
+    """Return the reader's processor time by plan."""
+    card = Field()
+    return {name: _median(card, plan).reader_ms for name, (plan, _) in PLANS.items()}
 
 
-def _chunks(evidence: Evidence, plan: ReadPlan) -> int:
-    """Return the fewest commands that these files cost: one to find it, and full chunks."""
-    return sum(1 + math.ceil(len(raw) / plan.max_le) for raw in evidence.files.values())
+def _commands(card: Field, taken: dict[str, Taken]) -> Iterator[Row]:
+    for select_files, kind, of in ((True, "", SELECTING), (False, "_unselected", UNSELECTED)):
+        for name, (_, response_bytes) in PLANS.items():
+            least = fewest_commands(
+                card.sizes, response_bytes=response_bytes, select_files=select_files
+            )
+            sent = len(taken[name].exchanges)
+            yield row(f"chip_apdus{kind}{name}", sent, "commands", baseline=least, of=of)
 
 
-def _picture() -> bytes:
-    """Return a picture of noise in JPEG 2000, as large as a chip's portrait."""
-    noise = Image.frombytes("RGB", (300, 400), os.urandom(300 * 400 * 3))
-    out = io.BytesIO()
-    noise.save(out, "JPEG2000", quality_mode="rates", quality_layers=[24], irreversible=True)
-    return out.getvalue()
+def _wall(name: str, taken: Taken, pure_ms: float) -> Iterator[Row]:
+    """Yield the time over each link, and how much of the tenth that is allowed is used."""
+    for speed in KBIT_PER_S:
+        link = taken.link_ms(kbit_per_s=speed, command_ms=COMMAND_MS)
+        spent = link + taken.reader_ms
+        yield row(f"chip_wall_{speed}{name}", spent, "ms", baseline=link, of=NO_COMPUTING)
+    for kind, spent in (("", taken.reader_ms), ("_pure", pure_ms)):
+        yield row(f"chip_wall_budget{kind}{name}", spent, "ms", baseline=link / 10, of=A_TENTH)
 
 
-def _signature_ms() -> float:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return median_cpu_ms(lambda: _many(key), times=30) / MANY
+def _median(card: Field, plan: ReadPlan) -> Taken:
+    """Return the inspection whose processor time is the median of many, after one to warm up."""
+    card.take(plan)
+    taken = [card.take(plan) for _ in range(TIMES)]
+    return sorted(taken, key=lambda each: each.reader_ms)[TIMES // 2]
 
 
-MANY = 50
-"""The processor's clock is too coarse for one."""
-
-
-def _many(key: ec.EllipticCurvePrivateKey) -> None:
-    for _ in range(MANY):
-        key.sign(b"yardstick", ec.ECDSA(hashes.SHA256()))
+def _without_gmpy2() -> list[float]:
+    """Return the same figures from a process whose curve arithmetic is Python's own."""
+    done = subprocess.run([sys.executable, "-c", PURE], capture_output=True, text=True, check=True)
+    return [float(each) for each in done.stdout.split()]

@@ -1,7 +1,11 @@
-"""Each phase of the face pipeline on one frame, one thread; memory with all nets loaded."""
+"""Each phase of the face pipeline on one frame, one thread; memory with all nets loaded.
+
+The peer (`tests.bench.face_peer`) is measured on the same picture where its environment is.
+"""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +16,7 @@ import numpy as np
 from hw.camera.file import decode
 from models import portrait
 from models.face import detect, embed, mesh
+from models.face.acquire import acquire
 from models.face.align import align
 from models.face.quality import assess
 from models.manifest import load_verified
@@ -21,9 +26,13 @@ from tram.parts.card_press import portrait as pressed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from tests.bench.measure import Row
 
 MODELS, PICTURES = Path("build/models"), Path("build/portraits")
+PEER = Path("build/peer/bin/python")
+PEER_SCRIPT = Path(__file__).with_name("face_peer.py")
 YARDSTICK = "a product of two 512 x 512 float32 matrices"
 RESIDENT = """
 from pathlib import Path
@@ -61,6 +70,14 @@ def rows() -> Iterator[Row]:
         "face_embed": lambda: embedder.embed_aligned(aligned),
     }.items():
         yield row(name, median_ms(work, times=30), "ms", baseline=floor, of=YARDSTICK)
+    if PEER.exists():
+        yield row(
+            "face_still",
+            median_ms(lambda: _still(rgb, detector, mesher, embedder), times=30),
+            "ms",
+            baseline=_peer_ms(PICTURES / "astronaut.png"),
+            of="face_recognition, on the same picture",
+        )
     yield row(
         "face_resident",
         _resident_mib(LOADED),
@@ -68,6 +85,25 @@ def rows() -> Iterator[Row]:
         baseline=_resident_mib(""),
         of="a Python process that does nothing",
     )
+
+
+def _still(
+    rgb: NDArray[np.uint8],
+    detector: detect.Detector,
+    mesher: mesh.Mesher,
+    embedder: embed.Embedder,
+) -> None:
+    """Take the whole way of a still: from pixels to an embedding."""
+    found = acquire(rgb, detector=detector, mesher=mesher)
+    if found.mesh is not None:
+        embedder.embed(rgb, found.mesh)
+
+
+def _peer_ms(picture: Path) -> float:
+    done = subprocess.run(
+        [PEER, "-P", PEER_SCRIPT, "5", picture], capture_output=True, text=True, check=True
+    )
+    return float(json.loads(done.stdout)["ms"])
 
 
 def _product_ms() -> float:

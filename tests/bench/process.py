@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 MODELS, HEAD = Path("build/models"), Path("build/bench-head.npz")
 NOTHING = "a Python process that does nothing"
+WHOLE_EMRTD = "from emrtd import *; import emrtd.inspect, emrtd.verify"
+"""Every name of the library and all that stands behind it; the package alone fetches none."""
 
 
 def rows() -> Iterator[Row]:
-    """Measure the command, the station's imports and a vision worker up to its first frame."""
+    """Measure the command, imports and a vision worker up to its first frame."""
     idle = _python_ms("pass")
     yield row("start_tram_help", _run_ms("-m", "tram", "--help"), "ms", baseline=idle, of=NOTHING)
+    for name, code in (("import_emrtd", "import emrtd"), ("import_emrtd_whole", WHOLE_EMRTD)):
+        yield row(f"start_{name}", _python_ms(code), "ms", baseline=idle, of=NOTHING)
     station = _python_ms("import kiosk.station.main")
     yield row("start_station_imports", station, "ms", baseline=idle, of=NOTHING)
     press(Path("build/portraits/astronaut.png"), HEAD, models=MODELS)

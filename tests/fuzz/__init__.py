@@ -1,10 +1,12 @@
 """Every parser that meets bytes from outside, by name, with the errors it may raise.
 
-Each room lists its own in a module here; the pytest run and `make fuzz` walk them all.
+Each room lists its own in a module here, and `corpus` what each of them would rather meet; the
+pytest run and `make fuzz` walk them all.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +22,9 @@ class Target(NamedTuple):
     errors: tuple[type[Exception], ...]
 
 
-def _collect() -> dict[str, Target]:
+@cache
+def targets() -> dict[str, Target]:
+    """Return all targets, by name; their rooms are imported now and not before."""
     found: dict[str, Target] = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem.startswith(("_", "test_")):
@@ -28,6 +32,3 @@ def _collect() -> dict[str, Target]:
         for name, (parse, errors) in import_module(f"tests.fuzz.{path.stem}").TARGETS.items():
             found[name] = Target(parse, errors)
     return found
-
-
-TARGETS = _collect()

@@ -34,8 +34,16 @@ _WAYS = [
 ]
 
 
-def _randomness(size: int) -> bytes:
-    return hashlib.shake_256(b"fuzz").digest(size)
+def _chance() -> Callable[[int], bytes]:
+    """Return a source of bytes, each time the same one from its beginning."""
+    count = 0
+
+    def randomness(size: int) -> bytes:
+        nonlocal count
+        count += 1
+        return hashlib.shake_256(b"fuzz" + bytes((count & 0xFF,))).digest(size)
+
+    return randomness
 
 
 def _answers(raw: bytes) -> Callable[[Command], Response]:
@@ -72,12 +80,12 @@ def _pace(raw: bytes) -> object:
         raise AssertionError("an offer of the standard")
     chip = (_answers, _in_template)[len(raw) % 2](raw[1:])
     channel = PlainChannel(max_commands=16)
-    return drive(pace.run(way, CAN("123456"), channel, randomness=_randomness), chip)
+    return drive(pace.run(way, CAN("123456"), channel, randomness=_chance()), chip)
 
 
 def _bac(raw: bytes) -> object:
     channel = PlainChannel(max_commands=8)
-    return drive(bac.run(_ZONE, channel, randomness=_randomness), _answers(raw))
+    return drive(bac.run(_ZONE, channel, randomness=_chance()), _answers(raw))
 
 
 def _bac_under_a_right_checksum(raw: bytes) -> object:
@@ -88,12 +96,12 @@ def _bac_under_a_right_checksum(raw: bytes) -> object:
         if command.ins == 0x84:
             return Response(b"CHALLENG", 0x9000)
         if raw[:1] >= bytes((_RIGHT_NONCES,)):
-            plain[:16] = b"CHALLENG" + _randomness(8)
+            plain[:16] = b"CHALLENG" + _chance()(8)
         secret = _des(_DOCUMENT.encryption, bytes(plain))
         return Response(secret + _retail(_DOCUMENT.mac, secret), 0x9000)
 
     channel = PlainChannel(max_commands=8)
-    return drive(bac.run(_ZONE, channel, randomness=_randomness), transmit)
+    return drive(bac.run(_ZONE, channel, randomness=_chance()), transmit)
 
 
 def _under_a_right_checksum(raw: bytes) -> object:
@@ -139,7 +147,7 @@ def _offers(raw: bytes) -> object:
 
 
 def _inspection(raw: bytes) -> object:
-    dialogue = inspect(_ZONE, wanted=frozenset({"DG1"}), randomness=_randomness, aa_nonce=bytes(8))
+    dialogue = inspect(_ZONE, wanted=frozenset({"DG1"}), randomness=_chance(), aa_nonce=bytes(8))
     return drive(dialogue, _answers(raw))
 
 

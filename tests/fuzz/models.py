@@ -1,7 +1,12 @@
-"""What a chip says its portrait is, and what a manifest's file may hold."""
+"""Portraits of chips, manifests, calibrations, and what an evaluation set is made of."""
 
 from __future__ import annotations
 
+from models import calibration
+from models.calibration import CalibrationError
+from models.evaluate import pairs, pictures
+from models.evaluate.pairs import PairsError
+from models.evaluate.pictures import PictureFileError
 from models.manifest import parse
 from models.portrait import PortraitError, decode
 from models.runtime import ModelError
@@ -14,4 +19,10 @@ TARGETS = {
         (PortraitError,),
     ),
     "models.manifest.parse": (parse, (ModelError,)),
+    "models.calibration.parse": (calibration.parse, (CalibrationError,)),
+    "models.evaluate.pairs": (lambda raw: pairs.parse(b"a,b,same\n" + raw), (PairsError,)),
+    "models.evaluate.picture": (
+        lambda raw: pictures.decode(raw, where="here"),
+        (PictureFileError,),
+    ),
 }

@@ -5,6 +5,7 @@ The card at the other end is the simulator's chip; driver, service, reader and w
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from emrtd.errors import ChannelBroken, ChipGone, WrongPassword
 from emrtd.inspect import confirm_presence
 from emrtd.verify import ChipOutcome, verify
 from hw.card.pcsc import PCSCReader
+from hw.card.planned import PlannedReads
 from hw.card.reading import read
 from hw.card.vpcd import VirtualCard
 from hw.errors import BadDeviceURL, DeviceError, DeviceFailed, DeviceMissing, DeviceTimeout
@@ -25,6 +27,9 @@ from tram.parts.pcscd import Pcscd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from emrtd.dialogue import Dialogue
+    from emrtd.files import ReadPlan
+    from emrtd.inspect import Inspection
     from emrtd.sim import CardImage
 
 pytestmark = pytest.mark.lane
@@ -108,6 +113,29 @@ def test_a_whole_inspection_is_genuine_and_the_card_still_there(
     assert len(reading.value.evidence.files["DG2"]) > len(PICTURE)
     read(reader, confirm_presence(reading.value))
     reading.value.channel.close()
+
+
+def test_a_card_that_carries_much_is_read_in_few_commands(
+    slot: VirtualCard, reader: PCSCReader, card: CardImage
+) -> None:
+    """The virtual reader passes extended length, and the card says that it does."""
+    wide = dataclasses.replace(
+        card,
+        extended_bytes=4096,
+        files={**card.files, "ATRInfo": bytes.fromhex("47030000407F66080202100002021000")},
+    )
+    slot.insert(PulledChip(wide))
+    info = reader.connect(timeout_s=SOON_S)
+    plans = []
+
+    def dialogue(plan: ReadPlan) -> Dialogue[Inspection]:
+        plans.append(plan)
+        return inspection_of(wide, plan=plan)
+
+    reading = PlannedReads().read(reader, info, dialogue)
+    assert [plan.max_le for plan in plans] == [4063]
+    assert verify(reading.value.evidence, trust(), at=AT).outcome is ChipOutcome.GENUINE
+    assert reading.apdus < 40
 
 
 def test_a_wrong_can_is_a_wrong_can_and_the_right_one_reads(

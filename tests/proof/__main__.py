@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.__main__ import machine
-from tests.fuzz import TARGETS
 from tests.fuzz.__main__ import attack_all
+from tests.proof import dlib_net, mutation, runtimes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 PROOF = Path(__file__).parents[2] / "docs" / "proof"
 
@@ -30,22 +31,46 @@ class Proved(NamedTuple):
 
     passed: bool
     summary: str
-    figures: dict[str, int]
+    figures: Mapping[str, object]
 
 
 def fuzz(seconds: float) -> Proved:
-    """Attack every parser; a run of fewer than 100 executions of one proves nothing of it."""
-    runs = attack_all(seconds=seconds, seed=int(time.time()))
-    failed = sorted(name for name, count in runs.items() if count < 0)
-    thin = sorted(name for name, count in runs.items() if 0 <= count < 100)
-    total = sum(max(0, count) for count in runs.values())
-    told = f"{total} executions over {len(TARGETS)} parsers, {len(failed)} failed"
-    if thin:
-        told += f", too few of {', '.join(thin)}"
-    return Proved(not failed and not thin, told, runs)
+    """Attack every parser; a run that no coverage guided proves nothing."""
+    seed = int(time.time())
+    run = attack_all(seconds=seconds, seed=seed)
+    missed = run.seeded is None or run.seeded["why"] is None
+    figures = {
+        "engine": run.engine,
+        "seed": seed,
+        "findings": len(run.findings),
+        "seeded_bug_found": "no" if missed else "yes",
+        "seeded_bug_executions": 0 if run.seeded is None else run.seeded["executions"],
+        "executions": {name: each["executions"] for name, each in sorted(run.results.items())},
+    }
+    return Proved(not run.faults and not missed, run.told, figures)
 
 
-SUITES: dict[str, Callable[[float], Proved]] = {"fuzz": fuzz}
+def both_runtimes(_seconds: float) -> Proved:
+    """Run every net in both tensor runtimes."""
+    return Proved(*runtimes.prove())
+
+
+def dlib(_seconds: float) -> Proved:
+    """Let dlib judge the conversion of its net."""
+    return Proved(*dlib_net.prove())
+
+
+def mutants(seconds: float) -> Proved:
+    """Take every refusal of the chip library's reader away; a test must notice each."""
+    return Proved(*mutation.run(seconds, workers=os.cpu_count() or 1))
+
+
+SUITES: dict[str, Callable[[float], Proved]] = {
+    "mutation": mutants,
+    "fuzz": fuzz,
+    "runtimes": both_runtimes,
+    "dlib": dlib,
+}
 
 
 def commit() -> str:

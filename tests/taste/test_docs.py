@@ -2,7 +2,8 @@
 
 A fence tagged `python run` or `console run` is an example that must run. The examples of one
 document share a folder and run in their order. In a console, `$` begins a command, `>` goes on with
-it, and what follows is its whole output; `...` stands for anything.
+one that a here-document or a backslash leaves open, and what follows is its whole output; `...`
+stands for anything.
 """
 
 from __future__ import annotations
@@ -142,6 +143,14 @@ def test_a_console_is_read_as_it_is_written() -> None:
     ]
 
 
+def test_a_console_goes_on_where_its_command_is_open() -> None:
+    body = "$ cat <<E\n> one\n>\n> two\n> E\none\n\ntwo\n$ echo a \\\n>   b\na b\n> c\n"
+    assert commands_of(body) == [
+        ("cat <<E\none\n\ntwo\nE", "one\n\ntwo\n"),
+        ("echo a \\\n  b", "a b\n> c\n"),
+    ]
+
+
 def commands_of(body: str) -> list[tuple[str, str]]:
     """Return each command of a console and the output that is told of it."""
     starts = [match.start() for match in re.finditer(r"^\$ ", body, re.MULTILINE)]
@@ -151,16 +160,18 @@ def commands_of(body: str) -> list[tuple[str, str]]:
         first, *rest = body[begin:end].splitlines(keepends=True)
         more = len(rest)
         for at, line in enumerate(rest):
-            if not line.startswith("> ") or not _goes_on(first, rest[:at]):
+            if not line.startswith(("> ", ">\n")) or not _goes_on(first, rest[:at]):
                 more = at
                 break
-        command = first[2:] + "".join(line[2:] for line in rest[:more])
+        command = first[2:] + "".join(re.sub("^> ?", "", line) for line in rest[:more])
         found.append((command.rstrip("\n"), "".join(rest[more:])))
     return found
 
 
 def _goes_on(first: str, rest: list[str]) -> bool:
-    """Return whether a command has a here-document that is still open."""
+    """Return whether a here-document of a command is still open, or its line does not end here."""
+    if [first, *rest][-1].endswith("\\\n"):
+        return True
     opened = re.search(r"<<'?(\w+)'?", first)
     return opened is not None and f"> {opened[1]}\n" not in rest
 
