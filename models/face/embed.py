@@ -1,46 +1,67 @@
-"""A face as 192 numbers, and how close two of them are.
+"""A face as numbers, and how close two faces are: one embedding net, or two that must agree.
 
-Knows MobileFaceNet: two slots, one for the picture and one for its mirror image. An embedding is
-biometric data: it does not print, and it is not stored. What a closeness means is
-`models.face.decide`'s.
+Knows how any net that a manifest describes is fed. An embedding is biometric data: it does not
+print, and it is not stored. What a closeness means is `models.face.decide`'s.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from models.face.align import SIDE, align
+from models.face import align, chip
+from models.manifest import find, manifest_of, manifests, supplied
 from models.runtime import ModelError, load
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from models.face.mesh import Mesh
+    from models.manifest import Manifest
 
 NAME: Final = "mobilefacenet"
-SIZE: Final = 192
-SLOTS: Final = 2
+CLEAN: Final = "dlib-resnet"
+"""The net whose licence leaves no doubt."""
+STRICT: Final = "strict"
+"""Both, and both must agree."""
 MIN_NORM: Final = 1e-6
+ALIGNMENTS: Final = {
+    "arcface-112": (align.align, align.PIPELINE),
+    "dlib-150": (chip.chip, chip.PIPELINE),
+}
+"""By template: what cuts the face out, and what a calibration calls it."""
 
 
-class Embedder:
-    """The embedding net. For one thread."""
+class FaceEmbedder(Protocol):
+    """What makes embeddings of one kind. For one thread."""
 
-    def __init__(self, net: bytes, *, threads: int = 1) -> None:
-        """Load the net.
+    @property
+    def name(self) -> str:
+        """By which it is chosen, and its calibration found."""
+        ...
 
-        Args:
-            net: the verified model file `NAME`.
-            threads: for the runtime.
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Of its nets, in the order of their numbers in an embedding."""
+        ...
 
-        Raises:
-            ModelError: it is another net.
-        """
-        self._net = load(net, threads=threads)
-        if (self._net.inputs, self._net.outputs) != (((SLOTS, SIDE, SIDE, 3),), ((SLOTS, SIZE),)):
-            raise ModelError(NAME, "altered", "another net's shapes")
+    @property
+    def id(self) -> str:
+        """How records and calibrations name it: its nets' ids, joined by "+"."""
+        ...
+
+    @property
+    def pipeline(self) -> str:
+        """How a face comes to it; a calibration holds for no other."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many numbers an embedding has."""
+        ...
 
     def embed(self, rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float32]:
         """Embed the face under a mesh.
@@ -50,29 +71,208 @@ class Embedder:
             mesh: the face's points in that picture.
 
         Returns:
-            (192,) float32, unit length; compare with `cosine`.
+            (size,) float32, unit length; compare with `closeness`.
 
         Raises:
             PictureError: it is no such array.
-            ModelError: the net failed.
+            ModelError: a net failed.
         """
-        return self.embed_aligned(align(rgb, mesh))
+        ...
 
-    def embed_aligned(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed a face that already lies on the template.
+    def closeness(
+        self, one: NDArray[np.float32], other: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return how close embeddings are, -1..1; 1 is the same.
 
         Args:
-            face: (112, 112, 3) uint8, RGB.
+            one: (..., size) float32, unit length.
+            other: (..., size) float32, of a shape that fits.
 
         Returns:
-            (192,) float32, unit length.
+            (...) float64.
+        """
+        ...
+
+
+class Embedder:
+    """One embedding net, fed as its manifest says."""
+
+    def __init__(self, net: bytes, *, manifest: Manifest | None = None, threads: int = 1) -> None:
+        """Load the net.
+
+        Args:
+            net: the verified model file.
+            manifest: its manifest; by default that of `NAME`.
+            threads: for the runtime.
+
+        Raises:
+            ModelError: it is another net, or none that embeds.
+        """
+        self._manifest = manifest = manifest or manifest_of(NAME)
+        if manifest.embedding is None:
+            raise ModelError(manifest.name, "unknown", "no embedding net")
+        self._net = load(net, threads=threads)
+        if (self._net.inputs, self._net.outputs) != (manifest.inputs, manifest.outputs):
+            raise ModelError(manifest.name, "altered", "another net's shapes")
+        self._how = manifest.embedding
+        self._cut, self.pipeline = ALIGNMENTS[manifest.embedding.template]
+
+    @property
+    def name(self) -> str:
+        """The net's."""
+        return self._manifest.name
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """The net's."""
+        return (self._manifest,)
+
+    @property
+    def id(self) -> str:
+        """The net's."""
+        return self._manifest.id
+
+    @property
+    def size(self) -> int:
+        """How many numbers an embedding has."""
+        return self._manifest.outputs[0][1]
+
+    def embed(self, rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float32]:
+        """Embed the face under a mesh; see `FaceEmbedder.embed`."""
+        return self.embed_aligned(self._cut(rgb, mesh))
+
+    def embed_aligned(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed a face that already lies on the net's template.
+
+        Args:
+            face: (side, side, 3) uint8, RGB; the side is the template's.
+
+        Returns:
+            (size,) float32, unit length.
 
         Raises:
             ModelError: the net failed.
         """
-        both = np.stack([face, face[:, ::-1]]).astype(np.float32)
-        (rows,) = self._net.run([(both - 127.5) / 128.0])
-        return unit(unit(rows[0]) + unit(rows[1]))
+        how = self._manifest.preprocessing
+        ready = (face[None].astype(np.float32) - np.float32(how.offset)) / np.float32(how.scale)
+        match self._how.mirror:
+            case "slot":
+                (rows,) = self._net.run([np.concatenate([ready, ready[:, :, ::-1]])])
+            case "again":
+                (straight,), (mirrored,) = (
+                    self._net.run([ready]),
+                    self._net.run([ready[:, :, ::-1]]),
+                )
+                rows = np.concatenate([straight, mirrored])
+            case "none":
+                (rows,) = self._net.run([ready])
+        total: NDArray[np.float32] = np.sum([unit(row) for row in rows], axis=0)
+        return unit(total)
+
+    def closeness(
+        self, one: NDArray[np.float32], other: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the cosine of embeddings; see `FaceEmbedder.closeness`."""
+        return _cosines(one, other)
+
+
+class Strict:
+    """Two embedding nets of which the more doubtful one decides.
+
+    An embedding is both, one behind the other, each of length 1/sqrt(2).
+    """
+
+    name: Final = STRICT
+
+    def __init__(self, first: Embedder, second: Embedder) -> None:
+        """Join two nets.
+
+        Args:
+            first: its cosines are taken as they are.
+            second: a net whose cosines of strangers crowd near 1, as dlib's do.
+        """
+        self._nets = first, second
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Of both nets."""
+        return tuple(manifest for each in self._nets for manifest in each.manifests)
+
+    @property
+    def id(self) -> str:
+        """Both nets', joined by "+"."""
+        return "+".join(each.id for each in self._nets)
+
+    @property
+    def pipeline(self) -> str:
+        """Both nets'."""
+        return ".".join(each.pipeline for each in self._nets)
+
+    @property
+    def size(self) -> int:
+        """How many numbers an embedding has."""
+        return sum(each.size for each in self._nets)
+
+    def embed(self, rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float32]:
+        """Embed the face under a mesh; see `FaceEmbedder.embed`."""
+        both = np.concatenate([each.embed(rgb, mesh) for each in self._nets])
+        joined: NDArray[np.float32] = (both / np.sqrt(2.0)).astype(np.float32)
+        return joined
+
+    def closeness(
+        self, one: NDArray[np.float32], other: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the lesser of both nets' closeness; see `FaceEmbedder.closeness`.
+
+        The second net's cosine c counts as 1 - 2 sqrt(1 - c), a function that rises with it and
+        spreads the crowd near 1 over the range of the first.
+        """
+        cut = self._nets[0].size
+        first = np.clip(2.0 * _cosines(one[..., :cut], other[..., :cut]), -1.0, 1.0)
+        second = np.clip(2.0 * _cosines(one[..., cut:], other[..., cut:]), -1.0, 1.0)
+        lesser: NDArray[np.float64] = np.minimum(first, 1.0 - 2.0 * np.sqrt(1.0 - second))
+        return lesser.clip(-1.0, 1.0)
+
+
+def open_embedder(models: Path, net: str | None = None, *, threads: int = 1) -> FaceEmbedder:
+    """Load an embedding net, or two, from the models' folder.
+
+    Args:
+        models: the folder of the model files.
+        net: the name of a net that this program comes with or that was supplied, or `STRICT`; by
+            default `net_of(models)`.
+        threads: for the runtime.
+
+    Raises:
+        ModelError: it is missing, altered, does not load, or is no embedding net.
+    """
+    name = net_of(models) if net is None else net
+    if name == STRICT:
+        return Strict(*(_open(models, each, threads=threads) for each in names_of(models, name)))
+    return _open(models, name, threads=threads)
+
+
+def net_of(models: Path) -> str:
+    """Return the net that is used where none is named: `NAME`, or `CLEAN` where only that lies."""
+    doubtful = models / manifest_of(NAME).file_name
+    clean = models / manifest_of(CLEAN).file_name
+    return CLEAN if clean.exists() and not doubtful.exists() else NAME
+
+
+def names_of(models: Path, net: str | None = None) -> tuple[str, ...]:
+    """Return the names of the models that `open_embedder` loads when it is asked for a net."""
+    name = net_of(models) if net is None else net
+    return (NAME, CLEAN) if name == STRICT else (name,)
+
+
+def choices(models: Path) -> tuple[str, ...]:
+    """Return what `open_embedder` may be asked for, whether or not its files are there.
+
+    Raises:
+        ModelError: a supplied model is not as it must be.
+    """
+    there = [*manifests().values(), *(each.manifest for each in supplied(models).values())]
+    return (*(each.name for each in there if each.role == "embed"), STRICT)
 
 
 def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -83,11 +283,22 @@ def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     length = float(np.linalg.norm(vector))
     if not np.isfinite(length) or length < MIN_NORM:
-        raise ModelError(NAME, "failed", "the net gave no direction")
+        raise ModelError("", "failed", "the net gave no direction")
     scaled: NDArray[np.float32] = (vector / length).astype(np.float32)
     return scaled
 
 
 def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Return how close two embeddings are, -1..1; 1 is the same."""
-    return float(np.clip(one.astype(np.float64) @ other.astype(np.float64), -1.0, 1.0))
+    """Return how close two embeddings of one net are, -1..1; 1 is the same."""
+    return float(_cosines(one, other))
+
+
+def _open(models: Path, name: str, *, threads: int) -> Embedder:
+    manifest, content = find(models, name)
+    return Embedder(content, manifest=manifest, threads=threads)
+
+
+def _cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
+    products = np.einsum("...i,...i->...", one.astype(np.float64), other.astype(np.float64))
+    clipped: NDArray[np.float64] = products.clip(-1.0, 1.0)
+    return clipped

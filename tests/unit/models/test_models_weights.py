@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 
+import msgspec
 import pytest
 from click.testing import CliRunner
+from dlib_material import made_up, written
 from face_material import MODELS, READY, WHY_NOT
 
-from models.manifest import manifests
+from models import manifest as models_manifest
+from models.face.embed import open_embedder
+from models.manifest import Licence, LicenceText, Source, manifests
+from provisioning import weights
 from provisioning.packages import (
     PackageError,
     archive_of,
@@ -22,8 +28,10 @@ from provisioning.packages import (
     write_atomically,
 )
 from provisioning.weights import BuildError, build
+from provisioning.weights_dlib import convert
 from tram.models import models
 from tram.parts.portraits import PortraitsError, fetch
+from tram.parts.preflight import check_models
 
 PAYLOAD = b"the weights"
 WHEEL = "parcel-1.0-py3-none-any.whl"
@@ -184,15 +192,100 @@ def test_verify_tells_missing_from_altered(tmp_path):
 
 
 @pytest.mark.skipif(not READY, reason=WHY_NOT)
-def test_a_clean_licence_means_no_embedder_and_says_so(tmp_path):
-    for name in ("face-landmark", "face-detection-short-range"):
-        (tmp_path / f"{name}.tflite").write_bytes((MODELS / f"{name}.tflite").read_bytes())
+def test_a_clean_product_is_complete_and_has_no_doubtful_net(tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(MODELS, out, ignore=shutil.ignore_patterns("mobilefacenet*"))
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("")
-    done = run("build", "--licence", "clean", "--out", tmp_path, "--requirements", requirements)
+    clean = ("--licence", "clean")
+    done = run("build", *clean, "--out", out, "--requirements", requirements)
+    assert done.exit_code == 0, done.stderr
+    assert open_embedder(out).name == "dlib-resnet"
+    check_models(out)
+    assert run("verify", "--dir", out).exit_code == 1
+    assert run("verify", *clean, "--dir", out).exit_code == 0
+
+
+@pytest.mark.skipif(not READY, reason=WHY_NOT)
+def test_a_clean_build_refuses_a_folder_with_a_doubtful_net(tmp_path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("")
+    arguments = ("--licence", "clean", "--out", MODELS, "--requirements", requirements)
+    done = run("build", *arguments)
     assert done.exit_code == 1
-    assert "No embedder with a clean licence" in done.stderr
-    assert not (tmp_path / "mobilefacenet.tflite").exists()
+    assert "mobilefacenet.tflite" in done.stderr
+    done = run("verify", "--licence", "clean", "--json", "--dir", MODELS)
+    states = {row["name"]: row["state"] for row in json.loads(done.stdout)}
+    assert done.exit_code == 1
+    assert states.pop("mobilefacenet") == "unclean"
+    assert set(states.values()) == {"ok"}
+
+
+@pytest.fixture
+def parcelled(shelf, tmp_path, monkeypatch):
+    """A parcel that is all this program knows: a net of dlib's kind, and its licence's text."""
+    made = written(made_up(5))
+    becomes = convert(made, weights="int8")
+    text = b"do as you like"
+    with zipfile.ZipFile(shelf / WHEEL, "a") as wheel:
+        wheel.writestr("parcel/net.dat", made)
+        wheel.writestr("parcel/LICENSE", text)
+    licence = LicenceText(licence="Own-1", path="parcel/LICENSE", sha256=sha256(text))
+    manifest = msgspec.structs.replace(
+        manifests()["dlib-resnet"],
+        source=Source("pypi", "parcel", "1.0", "parcel/net.dat", sha256(made), len(made)),
+        sha256=sha256(becomes),
+        size_bytes=len(becomes),
+        licence=Licence("Own-1", clean=True, texts=(licence,)),
+    )
+    known = {manifest.name: manifest}
+    for module in (weights, models_manifest):
+        monkeypatch.setattr(module, "manifests", lambda: known)
+    monkeypatch.setattr(weights, "AS_SOURCE", ())
+
+    def make(changed=manifest):
+        known[manifest.name] = changed
+        digest = sha256((shelf / WHEEL).read_bytes())
+        return build(tmp_path / "out", pinned(tmp_path, digest), say=lambda _: None)
+
+    return make, manifest, becomes, tmp_path / "out"
+
+
+def test_a_net_is_converted_and_its_licence_lies_beside_it(parcelled):
+    make, manifest, becomes, out = parcelled
+    (built,) = make()
+    assert built.fresh
+    assert built.path.read_bytes() == becomes
+    text = out / "licences" / "dlib-resnet.Own-1.txt"
+    assert text.read_bytes() == b"do as you like"
+    assert not make()[0].fresh
+    text.write_bytes(b"do as I like")
+    assert make()[0].fresh
+    assert text.read_bytes() == b"do as you like"
+    assert manifest.sha256 == built.sha256
+
+
+@pytest.mark.parametrize("wrong", ["source", "result", "text"])
+def test_what_is_not_as_promised_is_not_written(parcelled, wrong):
+    make, manifest, _, out = parcelled
+    source, licence = manifest.source, manifest.licence
+    zeros = "0" * 64
+    changes = {
+        "source": {"source": msgspec.structs.replace(source, sha256=zeros)},
+        "result": {"sha256": zeros},
+        "text": {
+            "licence": msgspec.structs.replace(
+                licence, texts=(msgspec.structs.replace(licence.texts[0], sha256=zeros),)
+            )
+        },
+    }
+    with pytest.raises(BuildError):
+        make(msgspec.structs.replace(manifest, **changes[wrong]))
+    assert not (out / "dlib-resnet.tflite").exists()
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def test_a_build_without_packages_is_a_failure_of_the_environment(shelf, tmp_path):

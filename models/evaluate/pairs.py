@@ -1,0 +1,150 @@
+"""Pairs of pictures and whether each is of one person: a CSV with the columns a, b, same.
+
+Knows the file and what follows from it: who the subjects are, where only pairs are told. Opens no
+picture. An error says the line, never a picture's name: names can be people's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_BYTES: Final = 256 * 1024 * 1024
+MAX_ROWS: Final = 4_000_000
+MAX_NAME: Final = 1024
+COLUMNS: Final = ("a", "b", "same")
+LABELS: Final = {"1": True, "0": False, "true": True, "false": False}
+
+
+class PairsError(ValueError):
+    """A file is no list of pairs.
+
+    Attributes:
+        line: where, from 1; 0: the file as a whole.
+        why: what is wrong there.
+    """
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(f"line {line}: {why}" if line else why)
+        self.line = line
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """The comparisons of a protocol.
+
+    Attributes:
+        names: each picture once, in order of first mention; relative paths.
+        lines: the line that first mentions it.
+        a: (N,) intp: place of the first picture of each pair in `names`.
+        b: (N,) intp: of the second.
+        same: (N,) bool: whether both are of one person.
+    """
+
+    names: tuple[str, ...] = field(repr=False)
+    lines: tuple[int, ...] = field(repr=False)
+    a: NDArray[np.intp] = field(repr=False)
+    b: NDArray[np.intp] = field(repr=False)
+    same: NDArray[np.bool_] = field(repr=False)
+
+    def subjects(self) -> NDArray[np.intp]:
+        """Return (len(names),): a number for each person; pictures of one person share it.
+
+        Who is who follows from the pairs of one person. A picture in none of them is a person of
+        its own, which makes more people of a list that leaves genuine pairs out.
+        """
+        parent = list(range(len(self.names)))
+
+        def root(place: int) -> int:
+            while parent[place] != place:
+                parent[place] = parent[parent[place]]
+                place = parent[place]
+            return place
+
+        for a, b in zip(self.a[self.same].tolist(), self.b[self.same].tolist(), strict=True):
+            parent[root(a)] = root(b)
+        return np.unique([root(each) for each in range(len(parent))], return_inverse=True)[1]
+
+    def contradictions(self) -> int:
+        """Return how many pairs are said to be of two people who are one by other pairs."""
+        subjects = self.subjects()
+        return int((~self.same & (subjects[self.a] == subjects[self.b])).sum())
+
+
+def parse(raw: bytes) -> Pairs:
+    """Read a list of pairs.
+
+    Args:
+        raw: UTF-8, the header a,b,same and a row a pair; same is 1 or 0. At most `MAX_BYTES`.
+
+    Raises:
+        PairsError: it is something else.
+    """
+    if len(raw) > MAX_BYTES:
+        raise PairsError(0, "the file is too large")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PairsError(raw[: error.start].count(b"\n") + 1, "not UTF-8") from error
+    places: dict[str, int] = {}
+    lines: list[int] = []
+    a: list[int] = []
+    b: list[int] = []
+    same: list[bool] = []
+    for line, row in _rows(text):
+        for name, into in zip(row[:2], (a, b), strict=True):
+            if name not in places:
+                check_name(name, line)
+                places[name] = len(places)
+                lines.append(line)
+            into.append(places[name])
+        if a[-1] == b[-1]:
+            raise PairsError(line, "a picture with itself")
+        label = LABELS.get(row[2].strip().lower())
+        if label is None:
+            raise PairsError(line, "same is neither 1 nor 0")
+        same.append(label)
+    if not same:
+        raise PairsError(0, "no pair")
+    return Pairs(
+        names=tuple(places),
+        lines=tuple(lines),
+        a=np.array(a, dtype=np.intp),
+        b=np.array(b, dtype=np.intp),
+        same=np.array(same, dtype=np.bool_),
+    )
+
+
+def _rows(text: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    found = []
+    try:
+        if tuple(each.strip().lower() for each in next(reader, [])) != COLUMNS:
+            raise PairsError(1, "the columns are not a,b,same")
+        for row in reader:
+            if row:
+                if len(row) != len(COLUMNS):
+                    raise PairsError(reader.line_num, f"{len(row)} columns")
+                found.append((reader.line_num, row))
+            if len(found) > MAX_ROWS:
+                raise PairsError(reader.line_num, "too many rows")
+    except csv.Error as error:
+        raise PairsError(reader.line_num, "no CSV") from error
+    return found
+
+
+def check_name(name: str, line: int) -> None:
+    """Accept a path that stays in the folder."""
+    path = PurePosixPath(name)
+    stays = name and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+    if not stays or len(name) > MAX_NAME or not name.isprintable():
+        raise PairsError(line, "no path inside the folder")
