@@ -3,7 +3,8 @@
 Knows that a chip which offers a strong way may be made to seem to have only a weak one. So what was
 tried in vain, and whether something stronger was on offer, are facts that stay with the evidence;
 and what may follow a failure is a policy that the caller can read. A failure that looks like
-somebody in between - a wrong checksum, our own key sent back - is never followed by anything.
+somebody in between - a wrong checksum, our own key sent back - is never followed by anything. A
+chip that asks for no access at all is read in the clear only if the policy says so.
 
 Spec: [9303-11] 4.2.
 """
@@ -13,8 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from emrtd import bac, pace
+from emrtd import bac, files, pace
 from emrtd.apdu import Command, Step
+from emrtd.channel import ClearChannel
 from emrtd.errors import AccessUnsupported, ChipRefused, Fault, WrongPassword
 from emrtd.evidence import AccessFacts, CAMTranscript, FailedAccess
 from emrtd.keys import MRZKey
@@ -24,22 +26,22 @@ from emrtd.security_infos import PACEInfo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emrtd.channel import Channel
+    from emrtd.channel import Channel, OpenChannel
     from emrtd.dialogue import Dialogue, Randomness
     from emrtd.keys import Password
-    from emrtd.secure_messaging import SecureChannel
     from emrtd.security_infos import SecurityInfo
 
-Way: TypeAlias = Literal["pace", "bac"]
+Way: TypeAlias = Literal["pace", "bac", "none"]
 
-BAC = "BAC"
+BAC, NONE = "BAC", "NONE"
 MAX_OFFERS = 4
 """How many of a chip's offers of PACE are tried."""
 
 _APPLICATION = bytes.fromhex("A0000002471001")
 _NOT_FOUND = 0x6A82
 _STEP = Step("access")
-_WAYS = frozenset({"pace", "bac"})
+_WAYS = frozenset({"pace", "bac", "none"})
+_Tried: TypeAlias = "Offer | MRZKey | Literal['none']"
 _MAY_BE_FOLLOWED = frozenset({Fault.CHIP_REFUSED, Fault.WRONG_PASSWORD})
 
 
@@ -48,7 +50,8 @@ class AccessPolicy:
     """In which order ways to open a chip are tried, and what may be followed by the next.
 
     Attributes:
-        order: of "pace" and "bac"; what is not named is not tried.
+        order: of "pace", "bac" and "none"; what is not named is not tried. "none" reads a chip
+            that asks for no access: everybody near it reads along, and may answer for it.
         fall_back_on: the faults that are followed by the next way, of CHIP_REFUSED and
             WRONG_PASSWORD. A wrong password is only ever followed by another protocol: the same
             one would refuse it again, and some chips count.
@@ -75,11 +78,11 @@ class Opened:
         channel: what the chip is read through.
         facts: how it was opened.
         rank: how strong that way is.
-        chip_identity: what names the chip in terminal authentication.
+        chip_identity: what names the chip in terminal authentication; empty if nothing does.
         cam: what the chip's own proof can be checked by, if it gave one in passing.
     """
 
-    channel: SecureChannel = field(repr=False)
+    channel: OpenChannel = field(repr=False)
     facts: AccessFacts
     rank: Rank
     chip_identity: bytes = field(repr=False)
@@ -116,7 +119,7 @@ def open_chip(
     """Open a chip by the first way that it takes.
 
     It begins where PACE does, in the master file, e.g. after a reset. After PACE the master file is
-    selected, after basic access control the application.
+    selected, after basic access control and after none the application.
 
     Args:
         password: what opens it; only the fields of the zone open basic access control.
@@ -139,7 +142,7 @@ def open_chip(
     for way in _ways(policy, password, offered, infos or ()):
         if isinstance(way, Offer) and any(isinstance(each, WrongPassword) for each in refusals):
             continue
-        name = way.info.name if isinstance(way, Offer) else BAC
+        name = way.info.name if isinstance(way, Offer) else NONE if way == "none" else BAC
         if isinstance(way, Offer) and not in_master_file:
             yield from select_master_file(channel)
         in_master_file = isinstance(way, Offer)
@@ -155,7 +158,10 @@ def open_chip(
                 break
             continue
         taken = rank(way.info, infos or ()) if isinstance(way, Offer) else Rank()
-        facts = AccessFacts(name, password.KIND, taken < best, tuple(failed))
+        # A chip that knows a wrong password from a right one asks for access.
+        asks = name == NONE and any(isinstance(each, WrongPassword) for each in refusals)
+        kind = None if name == NONE else password.KIND
+        facts = AccessFacts(name, kind, taken < best or asks, tuple(failed))
         return Opened(opened.channel, facts, taken, opened.chip_identity, opened.cam)
     if not refusals:
         raise AccessUnsupported("choose access", ", ".join(each.name for each in offered[:8]))
@@ -172,24 +178,31 @@ def _ways(
     password: Password,
     offered: Sequence[PACEInfo],
     infos: Sequence[SecurityInfo],
-) -> list[Offer | MRZKey]:
+) -> list[_Tried]:
     """Return what is tried: offers of PACE, the strongest first, and the zone that BAC takes."""
     usable = [found for each in offered if (found := offer(each, infos)) is not None]
     usable.sort(key=lambda each: rank(each.info, infos), reverse=True)
-    ways: list[Offer | MRZKey] = []
+    ways: list[_Tried] = []
     for way in policy.order:
         if way == "pace":
             ways += usable[:MAX_OFFERS]
+        elif way == "none":
+            ways.append(way)
         elif isinstance(password, MRZKey):
             ways.append(password)
     return ways
 
 
 def _try(
-    way: Offer | MRZKey, password: Password, channel: Channel, randomness: Randomness
+    way: _Tried, password: Password, channel: Channel, randomness: Randomness
 ) -> Dialogue[pace.Opened]:
     if isinstance(way, Offer):
         return (yield from pace.run(way, password, channel, randomness=randomness))
     yield from select_application(channel)
+    if way == "none":
+        # Some chips show a file and do not let it be read: it is open if its beginning is.
+        yield from files.select("SOD", channel, step=_STEP)
+        yield from files.read_binary("SOD", channel, offset=0, le=files.HEAD_BYTES, step=_STEP)
+        return pace.Opened(ClearChannel(channel), b"")
     opened = yield from bac.run(way, channel, randomness=randomness)
     return pace.Opened(opened, way.number_field().encode("ascii"))

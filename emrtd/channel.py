@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from emrtd.apdu import Command, Response
-from emrtd.errors import ChipMalformed, ChipRefused, Fault
+from emrtd.errors import ChannelBroken, ChipMalformed, ChipRefused, Fault
 
 if TYPE_CHECKING:
     from emrtd.dialogue import Dialogue
@@ -69,6 +69,45 @@ class PlainChannel:
         self._left -= 1
         response = yield command
         return response
+
+
+class OpenChannel(Channel, Protocol):
+    """What a chip is read through once it is open."""
+
+    @property
+    def below(self) -> Channel:
+        """The channel that carries this one's commands."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the channel can still carry a command."""
+
+    def close(self) -> None:
+        """Carry nothing more."""
+
+
+class ClearChannel:
+    """The channel of a chip that asks for no access: open, and nothing in it is protected."""
+
+    def __init__(self, below: Channel) -> None:
+        """Begin; `below` carries the commands as they are."""
+        self.below = below
+        self._open = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether it was not closed yet."""
+        return self._open
+
+    def close(self) -> None:
+        """Carry nothing more."""
+        self._open = False
+
+    def exchange(self, command: Command) -> Dialogue[Response]:
+        """Send a command as it is. Raises ChannelBroken, ChipGone, ChipMalformed."""
+        if not self._open:
+            raise ChannelBroken("transmit", "the channel is closed")
+        return (yield from self.below.exchange(command))
 
 
 def ask(channel: Channel, command: Command, *, doing: str) -> Dialogue[bytes]:

@@ -38,6 +38,7 @@ from emrtd.tlv import encode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from emrtd.channel import OpenChannel
     from emrtd.dialogue import Dialogue, Randomness
     from emrtd.evidence import CAMTranscript
     from emrtd.key_agreement import Agreement
@@ -134,7 +135,7 @@ def usable_key(info: ChipAuthenticationPublicKeyInfo) -> AgreementKey | None:
 
 
 def authenticate(
-    announced: Announced, channel: SecureChannel, *, randomness: Randomness
+    announced: Announced, channel: OpenChannel, *, randomness: Randomness
 ) -> Dialogue[Authenticated]:
     """Run chip authentication, and let the chip answer once under the new keys.
 

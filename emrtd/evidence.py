@@ -3,12 +3,12 @@
 Knows how to keep and to reload it, so that it can be verified again years later and elsewhere. Does
 not know whether any of it is true: that is `emrtd.verify`. An `Evidence` proves nothing.
 
-Its stored form is CBOR, versioned and bounded. What version 1 can say is written in version 1, so
-that a reader of that time still reads it. A chip authentication outcome is a claim of the terminal
-that ran it (the terminal holds every key of that channel and could have made it up), and so is the
-transcript of a chip authentication mapping (whoever knows the public key can make one): both are
-worth what the signature around the stored evidence is worth. An active authentication transcript
-stands for itself.
+Its stored form is CBOR, versioned and bounded. What version 1 can say is written in version 1, and
+so on, so that a reader of that time still reads it. A chip authentication outcome is a claim of the
+terminal that ran it (the terminal holds every key of that channel and could have made it up), and
+so is the transcript of a chip authentication mapping (whoever knows the public key can make one):
+both are worth what the signature around the stored evidence is worth. An active authentication
+transcript stands for itself.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAX_FAILED_ACCESS = 16
 MAX_POINT_BYTES = 256
 MAX_HOLDER_CHARS = 16
 MAX_RIGHTS_BITS = 38
-VERSION = 2
+VERSION = 3
 """The newest; `Evidence.from_cbor` reads each from 1 on."""
 
 PasswordKind = Literal["CAN", "MRZ", "PIN"]
@@ -65,15 +65,15 @@ class AccessFacts:
     """How the chip was opened.
 
     Attributes:
-        protocol: e.g. "PACE-ECDH-GM-AES-CBC-CMAC-128" or "BAC".
-        password: which kind of password opened it; never the password.
+        protocol: e.g. "PACE-ECDH-GM-AES-CBC-CMAC-128" or "BAC"; "NONE" if the chip asked for none.
+        password: which kind of password opened it, None if none was asked for; never the password.
         downgraded: whether a weaker protocol ran than the chip offered, in EF.CardAccess or in a
             DG14 that is as it was hashed.
         failed: what was tried before, in that order.
     """
 
     protocol: str
-    password: PasswordKind
+    password: PasswordKind | None
     downgraded: bool
     failed: tuple[FailedAccess, ...] = ()
 
@@ -209,7 +209,7 @@ class Evidence:
         }
         ta, newer = self.terminal_auth, self.access.password not in _OLDEST_PASSWORDS
         if self.access.failed or newer or cam is not None or ta is not None:
-            tree["version"] = 2
+            tree["version"] = 2 if self.access.password else 3
             access.append(
                 [[each.protocol, each.fault.value, each.sw] for each in self.access.failed]
             )
@@ -271,7 +271,7 @@ class _AllTags(dict[int, Any]):
 _NO_TAGS = _AllTags()
 _OLDEST_PASSWORDS = {"CAN", "MRZ"}
 _OLDEST_KEYS = {"version", "files", "access", "unreadable", "chip_auth", "active_auth"}
-_KEYS = {1: _OLDEST_KEYS, 2: _OLDEST_KEYS | {"cam", "terminal_auth"}}
+_KEYS = {1: _OLDEST_KEYS} | dict.fromkeys((2, 3), _OLDEST_KEYS | {"cam", "terminal_auth"})
 
 
 def _access(tree: Any, version: int) -> AccessFacts:
@@ -279,7 +279,7 @@ def _access(tree: Any, version: int) -> AccessFacts:
     failed = _typed(rest[0], list) if rest else []
     return AccessFacts(
         _typed(protocol, str),
-        _one_of(password, get_args(PasswordKind)),
+        None if password is None else _one_of(password, get_args(PasswordKind)),
         _typed(downgraded, bool),
         tuple(_failed(each) for each in failed),
     )

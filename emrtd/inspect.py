@@ -43,11 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import date
 
-    from emrtd.channel import Channel
+    from emrtd.channel import Channel, OpenChannel
     from emrtd.dialogue import Dialogue, Randomness
     from emrtd.keys import Password
     from emrtd.lds.sod import LDSSecurityObject
-    from emrtd.secure_messaging import SecureChannel
     from emrtd.security_infos import SecurityInfo
     from emrtd.terminal_auth import Terminal
 
@@ -74,7 +73,7 @@ class Inspection:
     """
 
     evidence: Evidence
-    channel: SecureChannel = field(repr=False, compare=False)
+    channel: OpenChannel = field(repr=False, compare=False)
 
 
 def inspect(
@@ -91,7 +90,8 @@ def inspect(
     """Open a chip, ask it for every proof it announces, and read what is wanted and signed.
 
     Args:
-        password: the CAN or the key fields of the MRZ.
+        password: the CAN or the key fields of the MRZ; not used where a chip asks for none and the
+            policy lets it.
         wanted: what to read of `READABLE`, e.g. {"DG1", "DG2"}; data groups without a signed hash
             are left out.
         randomness: for the nonces and private keys of access and chip authentication.
@@ -126,6 +126,8 @@ def inspect(
 def confirm_presence(inspection: Inspection) -> Dialogue[None]:
     """Read a few bytes again under the live channel: the chip that was read is still here.
 
+    In the clear, where a chip asked for no access and proved no key, that is no more than its word.
+
     Raises:
         ChipGone: nothing answers.
         ChannelBroken: what answers does not hold the channel's keys.
@@ -152,7 +154,7 @@ class _Proofs:
         own_key: ours of chip authentication; empty unless that was passed.
     """
 
-    channel: SecureChannel
+    channel: OpenChannel
     chip_auth: ChipAuthFacts | None = None
     active_auth: ActiveAuthTranscript | None = None
     terminal_auth: TerminalAuthFacts | None = None
@@ -207,7 +209,7 @@ class _Reading:
                 raise
             status = self._unreadable["CardAccess"]
             raise AccessUnsupported("read EF.CardAccess", f"status {status:04X}") from error
-        if opened.facts.protocol != access.BAC:
+        if opened.facts.protocol not in {access.BAC, access.NONE}:
             if opened.cam is not None:
                 yield from self._try("CardSecurity", opened.channel, phase="access")
             yield from access.select_application(opened.channel)
@@ -287,8 +289,11 @@ class _Reading:
             yield from self._read_signed(kept, signed, proofs.channel)
 
     def _authenticate_terminal(self, proofs: _Proofs, identity: bytes) -> Dialogue[None]:
-        """Show the terminal, if there is one, to a chip that asks for it and proved its own key."""
-        if self._visit is None or not proofs.own_key:
+        """Show the terminal, if there is one, to a chip that asks for it and proved its own key.
+
+        Who asked for no access has no name that the terminal could sign.
+        """
+        if self._visit is None or not proofs.own_key or not identity:
             return
         file = terminal_auth.announced(self._files["DG14"])
         if file is not None:

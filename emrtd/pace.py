@@ -26,7 +26,7 @@ from emrtd.secure_messaging import SecureChannel
 from emrtd.tlv import encode
 
 if TYPE_CHECKING:
-    from emrtd.channel import Channel
+    from emrtd.channel import Channel, OpenChannel
     from emrtd.dialogue import Dialogue, Randomness
     from emrtd.keys import Password
     from emrtd.pace_mapping import Mapped
@@ -43,7 +43,7 @@ _BLOCKED_PIN = _BLOCKED | {0x63C0, 0x63C1}
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What PACE gave.
+    """What PACE gave, or another way in.
 
     Attributes:
         channel: agreed with the chip.
@@ -51,7 +51,7 @@ class Opened:
         cam: what the chip's own proof can be checked by, None if the mapping has none.
     """
 
-    channel: SecureChannel = field(repr=False)
+    channel: OpenChannel = field(repr=False)
     chip_identity: bytes = field(repr=False)
     cam: CAMTranscript | None = None
 

@@ -3,7 +3,8 @@
 Knows options and exit codes. The card is `emrtd.sim`, the reading `emrtd.inspect` over an
 `hw.card`, the verdict `emrtd.verify`.
 
-Exit codes: 0 genuine, or done; 1 another verdict; 2 usage; 3 a device or a file failed.
+Exit codes: 0 genuine, or done; 1 another verdict; 2 usage; 3 a device or a file failed; 70 the
+program itself did.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -23,14 +25,22 @@ from emrtd.sim.personalise import DEFAULT_AUTH, DOMAINS
 from tram.parts.card_key import password
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emrtd.apdu import Step
+    from emrtd.dialogue import Dialogue
     from emrtd.evidence import Evidence
+    from emrtd.files import ReadPlan
+    from emrtd.inspect import Inspection
     from emrtd.keys import Password
     from emrtd.sim.personalise import AccessMethod, AuthMethod, Generation
+    from emrtd.terminal_auth import Terminal
     from emrtd.trust import TrustStore
+    from hw.card.reading import Reading
 
 VERDICT, FAILED = 1, 3
-WANTED = frozenset({"DG1", "DG2", "DG7", "DG11", "DG12", "DG13", "DG16"})
-"""Read where the issuer signed them."""
+WANTED = frozenset({"COM", "DG1", "DG2", "DG7", "DG11", "DG12", "DG13", "DG16"})
+"""EF.COM; the others where the issuer signed them; DG3 as well by who has a terminal."""
 TIMEOUT_S = 20.0
 MAX_CARD_BYTES = 1_048_577
 CURVES = tuple(DOMAINS)
@@ -76,7 +86,7 @@ def chip() -> None:
     "--access",
     "ways",
     default=None,
-    metavar="bac,pace",
+    metavar="bac,pace|none",
     help="What opens the chip.  [default: as the generation does]",
 )
 @click.option("--pace", type=click.Choice(["gm", "im", "cam"]), default="gm", show_default=True)
@@ -170,9 +180,9 @@ def _methods(given: str | None, generation: str) -> frozenset[AuthMethod]:
 def _ways(given: str | None) -> frozenset[AccessMethod] | None:
     if given is None:
         return None
-    names = frozenset(given.split(","))
+    names = frozenset(given.split(",")) - {"none"}
     if not names <= {"bac", "pace"}:
-        _usage("--access takes bac, pace, or both with a comma")
+        _usage("--access takes bac, pace, both with a comma, or none")
     return cast("frozenset[AccessMethod]", names)
 
 
@@ -225,13 +235,16 @@ def serve(
     played = _Paced(_load(card, fault), kbit_per_s=int(bitrate or 0), apdu_ms=apdu_ms)
     from hw.card.vpcd import play
 
-    click.echo(f"playing {card} to {vpcd}", err=True)
+    click.echo(f"holding {card} to the virtual reader at {vpcd}", err=True)
     try:
         play(played, host, int(port))
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
     except OSError as error:
-        _fail(error)
+        _fail(
+            f"no virtual reader listens at {vpcd} ({error.strerror or error}): start pcscd, with "
+            "vpcd's driver (Debian: vsmartcard-vpcd), or name its address with --vpcd"
+        )
 
 
 class _Paced:
@@ -275,7 +288,21 @@ def _load(card: Path, fault: str | None) -> Chip:
     "--mrz", default=None, help="The printed zone's lines, joined, or NUMBER|YYMMDD|YYMMDD."
 )
 @click.option("--qr", default=None, help="What the code on the card says.")
+@click.option("--pin", default=None, help="Digits that only the holder knows.")
+@click.option(
+    "--allow-no-access",
+    "clear",
+    is_flag=True,
+    help="Read a chip that asks for no access, too: everybody near it reads along.",
+)
 @click.option("--trust", type=FOLDER, default=None, help="Certificates of trusted issuers.")
+@click.option(
+    "--terminal",
+    "rights",
+    type=FOLDER,
+    default=None,
+    help="Certificates (*.cvcert) and terminal.key of one who may read fingers: reads DG3, too.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -284,22 +311,34 @@ def _load(card: Path, fault: str | None) -> Chip:
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything, the holder's data included.")
 def read_command(
-    url: str, trust: Path | None, out: Path | None, as_json: bool, **keys: str | None
+    url: str,
+    clear: bool,
+    trust: Path | None,
+    rights: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **keys: str | None,
 ) -> None:
     """Read a card and inspect it.
 
     Example: tram chip read --card "sim://card?file=card.json" --can 012345 --trust pki/trust
     """
-    from hw.errors import DeviceError
+    from hw.errors import DeviceError, DeviceMissing
     from tram.parts import chip_report
 
     opens = password(**keys)
-    store = _trusted(trust)
+    store, terminal, sent = _trusted(trust), _terminal(rights), _Sent()
     try:
-        reading = _read(url, opens)
+        reading = _read(url, opens, terminal, clear=clear, on_step=sent.note)
+    except ValueError as error:
+        _fail(error)
     except EMRTDError as error:
         click.echo(str(error), err=True)
-        _show(chip_report.unread(error), as_json=as_json)
+        unread = chip_report.unread(error, apdus=sent.apdus, phase=sent.phase)
+        _show(unread, as_json=as_json)
+    except DeviceMissing as error:
+        served = url.startswith("pcsc:")
+        _fail(f"{error}; is the reader attached, and does pcscd run?" if served else error)
     except DeviceError as error:
         _fail(error)
     evidence = reading.value.evidence
@@ -310,10 +349,24 @@ def read_command(
     _show(whole, as_json=as_json)
 
 
+@dataclass(slots=True)
+class _Sent:
+    """How far a reading came."""
+
+    apdus: int = 0
+    phase: str = ""
+
+    def note(self, step: Step) -> None:
+        self.apdus += 1
+        self.phase = step.phase
+
+
 def _trusted(directory: Path | None) -> TrustStore:
     from tram.parts import chip_report
 
     try:
+        if directory is not None and (told := chip_report.trusts_nobody(directory)):
+            click.echo(f"tram chip: {told}", err=True)
         return chip_report.trust_store(directory)
     except (OSError, ValueError, EMRTDError) as error:
         _fail(error)
@@ -328,16 +381,42 @@ def _keep(evidence: Evidence, directory: Path) -> None:
         _fail(error)
 
 
-def _read(url: str, opens: Password) -> Any:
+def _terminal(directory: Path | None) -> Terminal | None:
+    from tram.parts import terminal_folder
+
+    try:
+        return None if directory is None else terminal_folder.terminal(directory)
+    except (OSError, ValueError, EMRTDError) as error:
+        _fail(error)
+
+
+def _read(
+    url: str,
+    opens: Password,
+    terminal: Terminal | None,
+    *,
+    clear: bool,
+    on_step: Callable[[Step], None],
+) -> Reading[Inspection]:
+    from emrtd.access import AccessPolicy
     from emrtd.inspect import inspect
-    from hw.card.reading import read
+    from hw.card.planned import PlannedReads
     from hw.open import open_card
+
+    on = None if terminal is None else datetime.now(UTC).date()
+    wanted = WANTED if terminal is None else WANTED | {"DG3"}
+    policy = AccessPolicy(order=("pace", "bac", "none")) if clear else AccessPolicy()
+
+    def dialogue(plan: ReadPlan) -> Dialogue[Inspection]:
+        return inspect(
+            opens, wanted=wanted, randomness=os.urandom, aa_nonce=os.urandom(8), plan=plan,
+            policy=policy, terminal=terminal, on=on,
+        )  # fmt: skip
 
     port = open_card(url)
     try:
-        port.connect(timeout_s=TIMEOUT_S)
-        dialogue = inspect(opens, wanted=WANTED, randomness=os.urandom, aa_nonce=os.urandom(8))
-        return read(port, dialogue)
+        info = port.connect(timeout_s=TIMEOUT_S)
+        return PlannedReads().read(port, info, dialogue, on_step)
     finally:
         port.close()
 
@@ -362,6 +441,9 @@ def verify_command(directory: Path, trust: Path | None, at: datetime | None, as_
     store = _trusted(trust)
     try:
         evidence = chip_report.kept(directory)
+    except FileNotFoundError:
+        name = chip_report.EVIDENCE_FILE
+        _fail(f"{directory} has no {name}: name a folder that `tram chip read --out` kept")
     except (OSError, EMRTDError) as error:
         _fail(error)
     instant = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
@@ -375,9 +457,14 @@ def _show(whole: dict[str, Any], *, as_json: bool) -> NoReturn:
     else:
         click.echo(whole["outcome"] + "".join(f" {reason}" for reason in whole["reasons"]))
         for key in ("access", "checks", "files", "ms"):
-            pairs = (whole[key] or {}).items()
-            click.echo(f"{key}: " + ", ".join(f"{name} {value}" for name, value in pairs))
-        click.echo(f"apdus: {whole['apdus']}")
+            if whole[key]:
+                told = ", ".join(f"{name} {value}" for name, value in whole[key].items())
+                click.echo(f"{key}: {told}")
+        if whole["unsigned"]:
+            click.echo("unsigned: " + ", ".join(whole["unsigned"]))
+        if whole["apdus"]:
+            until = f", the last for {whole['phase']}" if "phase" in whole else ""
+            click.echo(f"apdus: {whole['apdus']}{until}")
     raise SystemExit(0 if whole["outcome"] == "genuine" else VERDICT)
 
 
@@ -385,6 +472,6 @@ def _usage(message: str) -> NoReturn:
     raise click.UsageError(message)
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception | str) -> NoReturn:
     click.echo(f"tram chip: {error}", err=True)
     raise SystemExit(FAILED)

@@ -3,15 +3,19 @@
 Knows only the groups' names. What a group does stands in its own module.
 
 Exit codes: 0 done as expected; 1 a verdict other than the good one; 2 usage; 3 a device, a file or
-the environment failed.
+the environment failed; 70 the program itself did, and a traceback says where.
 """
 
 from __future__ import annotations
 
+import traceback
 from importlib import import_module
+from typing import Any
 
 import click
 
+BROKEN = 70
+"""EX_SOFTWARE of sysexits.h. Python's own 1 would be taken for a verdict."""
 GROUPS = {
     "camera": "Prepare a simulated person for the camera.",
     "chip": "Issue, play, read and verify chips.",
@@ -43,6 +47,16 @@ class _Lazy(click.Group):
             return None
         command: click.Command = getattr(import_module(f"tram.{cmd_name}"), cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it should have caught ends in an exit code of its own."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it was, it is no verdict
+            traceback.print_exc()
+            raise SystemExit(BROKEN) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the groups without importing any."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -81,7 +82,7 @@ def import_command(files: tuple[Path, ...], into: Path, signed_by: tuple[Path, .
             refused += 1
         else:
             _write(parts, into)
-            click.echo(f"{path}: {len(parts)} imported", err=True)
+            click.echo(f"{path}: {len(parts)} imported{_not_usable(parts)}", err=True)
     raise SystemExit(1 if refused else 0)
 
 
@@ -103,6 +104,17 @@ def _write(parts: list[Part], into: Path) -> None:
     for part in parts:
         digest = hashlib.sha256(part.der).hexdigest()[:32]
         (into / f"{digest}{part.ending}").write_bytes(part.der)
+
+
+def _not_usable(parts: list[Part]) -> str:
+    """Return how many of what was imported will not be believed, and why; "" if all will."""
+    issuers = TrustStore([part.der for part in parts if part.ending == ".der"])
+    entries = issuers.list(at=datetime.now(UTC))
+    reasons = Counter(each["why_not"] for each in entries if each["why_not"] is not None)
+    if not reasons:
+        return ""
+    told = ", ".join(f"{count} {why}" for why, count in reasons.most_common())
+    return f"; not usable: {told}"
 
 
 def _read(path: Path) -> bytes:

@@ -211,6 +211,13 @@ class _UnknownPadding(_Dressed):
         return TLV(_CRYPTOGRAM, b"\x02" + cryptogram.value[1:]), status
 
 
+class _WrongPadding(_Dressed):
+    def instead(self, cryptogram: TLV, status: TLV) -> Iterable[TLV]:
+        # Another last block deciphers to what ends in no padding.
+        changed = cryptogram.value[:-1] + bytes((cryptogram.value[-1] ^ 1,))
+        return TLV(_CRYPTOGRAM, changed), status
+
+
 class _OutOfOrder(_Dressed):
     def instead(self, cryptogram: TLV, status: TLV) -> Iterable[TLV]:
         return status, cryptogram
@@ -514,6 +521,9 @@ CASES: Mapping[str, FaultCase] = {
     ),
     "unknown_padding": _broken(
         "the cryptograms say that they are padded in another way", _UnknownPadding
+    ),
+    "wrong_padding": _broken(
+        "the cryptograms decipher to no padding, though their checksum is right", _WrongPadding
     ),
     "objects_out_of_order": _broken("the status stands before the cryptogram", _OutOfOrder),
     "status_missing": _broken("no status stands under the checksum", _WithoutStatus),

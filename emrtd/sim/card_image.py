@@ -98,7 +98,6 @@ class CardImage:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
         object.__setattr__(self, "alternatives", MappingProxyType(dict(self.alternatives)))
         require(self.generation in GENERATIONS, "generation")
-        require(self.bac or bool(self.pace), "pace")
         require(len(self.pace) <= MAX_OFFERS, "pace")
         require(self.cipher in CIPHERS, "cipher")
         require(self.active_auth_scheme in SCHEMES, "active_auth_scheme")
@@ -125,6 +124,11 @@ class CardImage:
         mapped = {each.domain for each in self.pace if each.mapping == "cam"}
         own = set() if self.chip_auth_key is None else {self.chip_auth_key.domain}
         require(mapped <= own, "chip_auth_key")
+
+    @property
+    def asks_for_access(self) -> bool:
+        """Whether a reader must open the chip before it reads."""
+        return self.bac or bool(self.pace)
 
     @property
     def document_number(self) -> str:

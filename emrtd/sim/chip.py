@@ -212,7 +212,7 @@ class Chip:
 
     @property
     def _open(self) -> bool:
-        return self._channel is not None
+        return self._channel is not None or not self._card.asks_for_access
 
     def _need_access(self) -> None:
         if not self._open:
@@ -244,7 +244,7 @@ class Chip:
         return b"", OK
 
     def _begin_pace(self, objects: dict[int, bytes]) -> None:
-        if self._open:
+        if self._channel is not None:
             raise StatusError(OUT_OF_ORDER)
         self.delay_s += self._access.delay_s
         self._access.choose_pace(objects)
@@ -259,13 +259,13 @@ class Chip:
         return data, OK
 
     def _get_challenge(self, command: Command) -> tuple[bytes, int]:
-        if self._open:
+        if self._channel is not None:
             return self._proofs.terminal_challenge(command), OK
         self.delay_s += self._access.delay_s
         return self._access.bac_challenge(command), OK
 
     def _external_authenticate(self, command: Command) -> tuple[bytes, int]:
-        if self._open:
+        if self._channel is not None:
             self._proofs.terminal_auth(command.data, chip_name=self._access.chip_name)
             return b"", OK
         data, self._next_channel = self._access.bac_authenticate(command.data)

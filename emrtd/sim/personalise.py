@@ -91,7 +91,8 @@ def personalise(
         randomness: source of the chip's keys; the same bytes give the same card.
         auth: how the chip proves itself, None for what the generation does; "cam" is chip
             authentication mapping, which `pace` may ask for as well.
-        access: what opens it, None for what the generation does.
+        access: what opens it, None for what the generation does; nothing for a chip that asks for
+            no access.
         pace: the mapping, over `curve` with `cipher`; or every way there is, in order.
         parameter_ids: whether the PACEInfos name their domain.
         curve: of PACE and of the chip's key, a name of `DOMAINS`: groups of integers as well.
@@ -113,7 +114,7 @@ def personalise(
     methods = DEFAULT_AUTH[generation] if auth is None else auth
     ways = DEFAULT_ACCESS[generation] if access is None else access
     offers = _offers(pace, curve, cipher, mapped="cam" in methods) if "pace" in ways else ()
-    if not ways or ("pace" in ways and not offers):
+    if "pace" in ways and not offers:
         raise ValueError("a card needs a way in")
     if fingers and "ca" not in methods:
         raise ValueError("fingers need chip authentication before the terminal's")

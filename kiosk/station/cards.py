@@ -2,6 +2,7 @@
 
 Knows a card port and the library's dialogues. A PC/SC handle never changes threads, and the keys of
 a card's channel never leave this one. It touches no state: what happens is told as session events.
+How much reader and cards carry at once is learned and kept as long as the thread lives.
 Each card put down is a visit with a number, so that what is said about one never meets the next.
 A command that hangs is freed by closing the port; the next card gets a new one.
 """
@@ -24,6 +25,7 @@ from emrtd.errors import ChipGone, ChipLied, EMRTDError, WrongPassword
 from emrtd.inspect import Inspection, confirm_presence, inspect
 from emrtd.validity import ClockQuality
 from emrtd.verify import verify
+from hw.card.planned import PlannedReads
 from hw.card.reading import read
 from hw.errors import DeviceError, DeviceTimeout
 from kiosk.session.events import (
@@ -44,10 +46,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from emrtd.apdu import Step
+    from emrtd.dialogue import Dialogue
     from emrtd.evidence import Evidence
+    from emrtd.files import ReadPlan
     from emrtd.keys import Password
     from emrtd.trust import TrustStore
-    from hw.card.port import CardPort
+    from hw.card.port import CardInfo, CardPort
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +140,7 @@ class CardThread:
         self._stopping = threading.Event()
         self._port: CardPort | None = None
         self._busy_since: float | None = None
+        self._reads = PlannedReads()
         self._thread = threading.Thread(target=self._run, name="card-reader", daemon=True)
 
     def start(self) -> None:
@@ -201,15 +206,15 @@ class CardThread:
     def _serve(self, port: CardPort) -> None:
         while not self._stopping.is_set():
             try:
-                port.connect(timeout_s=WAIT_S)
+                info = port.connect(timeout_s=WAIT_S)
             except DeviceTimeout:
                 continue
             self._visit += 1
             self._tell_of(CardSeen(simulated=port.simulated))
-            self._attend(port)
+            self._attend(port, info)
             port.disconnect()
 
-    def _attend(self, port: CardPort) -> None:
+    def _attend(self, port: CardPort, info: CardInfo) -> None:
         """Do jobs with one card until it is gone; after the session, wait until it is taken."""
         inspection: Inspection | None = None
         while not self._stopping.is_set():
@@ -223,7 +228,7 @@ class CardThread:
                 continue
             try:
                 self._busy_since = time.monotonic()
-                inspection = self._do(job, port, inspection)
+                inspection = self._do(job, port, info, inspection)
             except ChipGone:
                 self._tell_of(CardGone())
                 return
@@ -244,11 +249,13 @@ class CardThread:
     ) -> None:
         self._tell(Told(event, self._visit, evidence, ms or {}, apdus))
 
-    def _do(self, job: Job, port: CardPort, inspection: Inspection | None) -> Inspection | None:
+    def _do(
+        self, job: Job, port: CardPort, info: CardInfo, inspection: Inspection | None
+    ) -> Inspection | None:
         """Do one job and return the live inspection, if there is one."""
         match job:
             case Read(password):
-                return self._read(port, password)
+                return self._read(port, info, password)
             case Confirm():
                 self._confirm(port, inspection)
         return inspection
@@ -261,15 +268,18 @@ class CardThread:
             return None
         return job if visit == self._visit else None
 
-    def _read(self, port: CardPort, password: Password) -> Inspection | None:
-        dialogue = inspect(
-            password,
-            wanted=WANTED,
-            randomness=os.urandom,
-            aa_nonce=os.urandom(NONCE_BYTES),
-        )
+    def _read(self, port: CardPort, info: CardInfo, password: Password) -> Inspection | None:
+        def dialogue(plan: ReadPlan) -> Dialogue[Inspection]:
+            return inspect(
+                password,
+                wanted=WANTED,
+                randomness=os.urandom,
+                aa_nonce=os.urandom(NONCE_BYTES),
+                plan=plan,
+            )
+
         try:
-            reading = read(port, dialogue, self._progress())
+            reading = self._reads.read(port, info, dialogue, self._progress())
         except WrongPassword:
             # The chip's session is spoilt: power it anew before the next try.
             with contextlib.suppress(DeviceTimeout):

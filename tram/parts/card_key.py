@@ -1,6 +1,6 @@
-"""What opens a card, as it is given on a command line: a CAN, a zone, or what the code says.
+"""What opens a card, as it is given on a command line: a CAN, a zone, a PIN, or what the code says.
 
-Knows the three forms. Whether it opens a card is between the card and `emrtd`.
+Knows the four forms. Whether it opens a card is between the card and `emrtd`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,32 @@ from typing import TYPE_CHECKING
 import click
 
 from emrtd.errors import EMRTDError
-from emrtd.keys import CAN, MRZKey
+from emrtd.keys import CAN, PIN, MRZKey
 from emrtd.mrz import PERSONAL_NUMBER_DIGITS
 
 if TYPE_CHECKING:
     from emrtd.keys import Password
 
 
-def password(*, can: str | None, mrz: str | None = None, qr: str | None = None) -> Password:
-    """Return what opens the card; exactly one of the three is given.
+def password(
+    *, can: str | None, mrz: str | None = None, qr: str | None = None, pin: str | None = None
+) -> Password:
+    """Return what opens the card; exactly one of the four is given.
 
     Args:
         can: six digits; on a Vietnamese card the last six of its number.
         mrz: the printed zone's lines, joined, or NUMBER|YYMMDD|YYMMDD.
         qr: what the code on the card says; it begins with the personal number.
+        pin: what its holder chose, for chips that know one.
 
     Raises:
         click.UsageError: none or several were given, or what was given opens no card.
     """
-    if sum(each is not None for each in (can, mrz, qr)) != 1:
-        raise click.UsageError("give one of --can, --mrz and --qr")
+    if sum(each is not None for each in (can, mrz, qr, pin)) != 1:
+        raise click.UsageError("give one of --can, --mrz, --qr and --pin")
     try:
+        if pin is not None:
+            return PIN(pin)
         if mrz is not None:
             parts = mrz.split("|")
             return MRZKey(*parts) if len(parts) == 3 else MRZKey.from_mrz("".join(mrz.split()))
@@ -38,7 +43,8 @@ def password(*, can: str | None, mrz: str | None = None, qr: str | None = None) 
     except (ValueError, EMRTDError):
         # Without its cause, which may quote what was given.
         raise click.UsageError(
-            "a CAN has six digits; a zone has its check digits; a code begins with twelve digits"
+            "a CAN has six digits, a PIN four or more; a zone has its check digits; a code begins "
+            "with twelve digits"
         ) from None
 
 

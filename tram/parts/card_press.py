@@ -34,8 +34,8 @@ def issuer(directory: Path) -> TestPKI:
     """Return the folder's test PKI; make one if there is none.
 
     The folder gets `pki.json`, which holds private keys and is the owner's only;
-    `trust/csca.der`, which is all that a reader needs; and below `terminal/` the certificates and
-    the key of one who may read fingers.
+    `trust/csca.der` and what that issuer revoked, `trust/csca.crl`, which is all that a reader
+    needs; and below `terminal/` the certificates and the key of one who may read fingers.
 
     Raises:
         ChipMalformed: the folder's file is no PKI.
@@ -48,6 +48,7 @@ def issuer(directory: Path) -> TestPKI:
     trust.mkdir(parents=True, exist_ok=True)
     pki = TestPKI.create(os.urandom, valid_from=VALID_FROM, valid_until=VALID_UNTIL)
     (trust / "csca.der").write_bytes(pki.csca.certificate)
+    (trust / "csca.crl").write_bytes(pki.crl)
     _terminal(directory / TERMINAL_DIR, pki)
     write_private(kept, pki.to_json().encode())
     return pki

@@ -1,7 +1,8 @@
 """What `tram chip` says about a chip, and the folder in which it keeps what it read.
 
 Knows the JSON that machines rely on and the files of an evidence folder. Judges nothing: the
-verdict is `emrtd.verify`'s.
+verdict is `emrtd.verify`'s. What a file says is shown only where a signature holds for it; anybody
+can add another to a chip, or to a folder.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from emrtd.errors import ChipLied, ChipMalformed, EMRTDError
 from emrtd.evidence import MAX_EVIDENCE_BYTES, Evidence
-from emrtd.lds import dg1, dg7, dg11, dg12, dg13, dg16
+from emrtd.lds import dg1, dg3, dg7, dg11, dg12, dg13, dg16
+from emrtd.lds.dg3 import FingerImage
 from emrtd.lds.dg7 import CodedImage
 from emrtd.trust import TrustStore
 from emrtd.verify import verify
 from kiosk.bundles.trust import load_trust
-from tram.parts.card_press import write_private
+from tram.parts.card_press import TRUST_DIR, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,13 +30,14 @@ EVIDENCE_FILE = "evidence.cbor"
 _CHECKS = ("pa", "aa", "ca", "cam", "ta")
 _CONTENTS: Mapping[str, Callable[[bytes], Any]] = {
     "DG1": lambda raw: dg1.parse(raw).mrz,
+    "DG3": dg3.parse,
     "DG7": dg7.parse,
     "DG11": dg11.parse,
     "DG12": dg12.parse,
     "DG13": dg13.parse,
     "DG16": dg16.parse,
 }
-"""Whose content is shown; of images only what they are and how long."""
+"""Whose content is shown if it is signed; of images only what they are and how long."""
 _PEOPLE = frozenset(name.lower() for name in _CONTENTS)
 
 
@@ -45,6 +48,24 @@ def trust_store(directory: Path | None) -> TrustStore:
         TrustUnusableError: it cannot be read, or breaks a bound.
     """
     return TrustStore(()) if directory is None else load_trust(directory, now=0).store
+
+
+def trusts_nobody(directory: Path) -> str:
+    """Return what is wrong with a folder in which no issuer is, "" if there is one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    names = {path.suffix for path in directory.iterdir()}
+    if ".der" in names:
+        return ""
+    told = f"{directory} holds no issuer's certificate (*.der): nobody is trusted"
+    inside = directory / TRUST_DIR
+    if inside.is_dir():
+        return f"{told}; did you mean {inside}?"
+    if ".ml" in names:
+        return f"{told}; `tram trust import` takes the certificates out of a master list"
+    return told
 
 
 def report(
@@ -65,11 +86,15 @@ def report(
         ms: duration by phase.
     """
     findings = verify(evidence, trust, at=at)
+    signed: Mapping[str, bytes] = {} if findings.groups is None else findings.groups.files
     return {
         "access": _plain(evidence.access),
         "checks": {name: getattr(findings.checks, name).value for name in _CHECKS},
-        **{name.lower(): _content(evidence, name) for name in _CONTENTS},
+        **{name.lower(): _content(signed, name) for name in _CONTENTS},
         "files": {name: len(raw) for name, raw in sorted(evidence.files.items())},
+        "unsigned": sorted(
+            name for name in evidence.files if name.startswith("DG") and name not in signed
+        ),
         "apdus": apdus,
         "ms": {phase: round(spent, 1) for phase, spent in (ms or {}).items()},
         "outcome": findings.outcome.value,
@@ -77,15 +102,23 @@ def report(
     }
 
 
-def unread(error: EMRTDError) -> dict[str, Any]:
-    """Return the report on a chip whose reading ended in an error: it lied, or it tells nothing."""
+def unread(error: EMRTDError, *, apdus: int, phase: str) -> dict[str, Any]:
+    """Return the report on a chip whose reading ended in an error: it lied, or it tells nothing.
+
+    Args:
+        error: what ended it.
+        apdus: how many commands were sent.
+        phase: of the reading, in which it ended; "" if none was sent.
+    """
     return {
         "access": None,
         "checks": dict.fromkeys(_CHECKS, "absent"),
         **dict.fromkeys(map(str.lower, _CONTENTS)),
         "files": {},
-        "apdus": 0,
+        "unsigned": [],
+        "apdus": apdus,
         "ms": {},
+        "phase": phase,
         "outcome": "not_genuine" if isinstance(error, ChipLied) else "unreadable",
         "reasons": [error.fault.value],
     }
@@ -120,12 +153,12 @@ def without_people(whole: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if key not in _PEOPLE}
 
 
-def _content(evidence: Evidence, name: str) -> Any:
-    """Return a file's content; None if it was not read or cannot be understood."""
-    if name not in evidence.files:
+def _content(signed: Mapping[str, bytes], name: str) -> Any:
+    """Return a file's content; None if it was not read, is not signed or cannot be understood."""
+    if name not in signed:
         return None
     try:
-        return _plain(_CONTENTS[name](evidence.files[name]))
+        return _plain(_CONTENTS[name](signed[name]))
     except ChipMalformed:
         return None
 
@@ -134,6 +167,14 @@ def _plain(value: Any) -> Any:
     """Return a value type as JSON holds it."""
     if isinstance(value, CodedImage):
         return {"format": value.format, "bytes": len(value.data)}
+    if isinstance(value, FingerImage):
+        return {
+            "position": value.position.name.lower(),
+            "format": value.format,
+            "width_px": value.width_px,
+            "height_px": value.height_px,
+            "bytes": len(value.data),
+        }
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     if isinstance(value, Enum):

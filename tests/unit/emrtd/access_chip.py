@@ -44,6 +44,7 @@ class AccessChip:
     Attributes:
         files: by name, those of the master file among them.
         bac: whether it knows basic access control.
+        asks: whether it lets nobody read who did not open it.
         can: the password of PACE beside the zone.
         refuses: a step to a status: "mf", "application", "mse", "nonce", "map", "agree", "prove",
             "challenge", "authenticate", or the name of a file.
@@ -53,6 +54,7 @@ class AccessChip:
 
     files: Mapping[str, bytes]
     bac: bool = True
+    asks: bool = True
     can: bytes = b"123456"
     refuses: dict[str, int] = field(default_factory=dict)
     refuses_mse: set[tuple[int, int]] = field(default_factory=set)
@@ -110,7 +112,7 @@ class AccessChip:
             return b"", self.refuses.get("application", 0x9000)
         fids = FIDS if self._in_application else MASTER_FIDS
         name = {fid: name for name, fid in fids.items()}.get(int.from_bytes(command.data, "big"))
-        may = name == "CardAccess" or self._end is not None
+        may = name == "CardAccess" or self._end is not None or not self.asks
         if name is None or name not in self.files or name in self.refuses or not may:
             return b"", self.refuses.get(name or "", 0x6A82 if may else 0x6982)
         self._selected = self.files[name]

@@ -53,6 +53,7 @@ NAMES = {
 POLICY = AccessPolicy()
 PATIENT = AccessPolicy(fall_back_on=frozenset({Fault.CHIP_REFUSED, Fault.WRONG_PASSWORD}))
 STRICT = AccessPolicy(fall_back_on=frozenset())
+OPEN = AccessPolicy(order=("pace", "bac", "none"))
 
 
 @cache
@@ -376,6 +377,77 @@ def test_bac_may_be_first_and_is_a_downgrade_where_pace_was_on_offer() -> None:
         assert asked(card)[-3:] == ["mf", "mse", "pace"]
 
 
+# --- no access
+
+
+@pytest.mark.parametrize("password", [ZONE, CAN("123456")])
+def test_a_chip_that_asks_for_no_access_is_read_where_the_policy_says_so(
+    password: Password,
+) -> None:
+    zone = password is ZONE
+    without = {"bac": False, "asks": False}
+    for policy in (POLICY, PATIENT, STRICT):
+        failing(ChipRefused if zone else AccessUnsupported, chip(**without), password, policy)
+    card = chip(**without)
+    inspection = run(card, password, OPEN)
+    access = inspection.evidence.access
+    assert (access.protocol, access.password, access.downgraded) == ("NONE", None, False)
+    refused = (FailedAccess("BAC", Fault.CHIP_REFUSED, 0x6D00),)
+    assert access.failed == (refused if zone else ())
+    assert not any(each.cla for each in card.seen)
+    assert inspection.channel.alive
+    inspection.channel.close()
+    assert not inspection.channel.alive
+    with pytest.raises(ChannelBroken, match="closed"):
+        drive(confirm_presence(inspection), card)
+
+
+def test_whoever_offers_more_and_is_read_in_the_clear_was_downgraded() -> None:
+    refuses = {"mse": 0x6985}
+    card = chip(pace_info(GM_128, 13), refuses=refuses, bac=False, asks=False)
+    access = run(card, CAN("123456"), OPEN).evidence.access
+    assert (access.protocol, access.downgraded) == ("NONE", True)
+    assert access.failed == (FailedAccess(NAMES[GM_128], Fault.CHIP_REFUSED, 0x6985),)
+    # Hidden from who was to read it, and signed.
+    signed = dg14(pace_info(GM_128, 13))
+    access = run(chip(signed=signed, asks=False), CAN("123456"), OPEN).evidence.access
+    assert (access.protocol, access.downgraded) == ("NONE", True)
+    # It knows a wrong password, and lets everybody in.
+    patient = dataclasses.replace(PATIENT, order=OPEN.order)
+    access = run(chip(asks=False), OTHER_ZONE, patient).evidence.access
+    assert (access.protocol, access.password, access.downgraded) == ("NONE", None, True)
+    assert access.failed == (FailedAccess("BAC", Fault.WRONG_PASSWORD, 0x6300),)
+    failing(WrongPassword, chip(asks=False), OTHER_ZONE, OPEN)
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_a_chip_that_asks_for_access_is_never_taken_for_one_that_does_not(shows: bool) -> None:
+    """Whether it refuses to select its files or to read them."""
+    first = AccessPolicy(order=("none", "pace", "bac"))
+
+    selected = b""
+
+    def transmit(command: Command) -> Response:
+        nonlocal selected
+        answer = card(command)
+        if command.ins not in {0xA4, 0xB0} or command.cla or not shows:
+            return answer
+        selected = command.data or selected
+        if selected != b"\x01\x1d":
+            return answer
+        return Response(b"", 0x9000 if command.ins == 0xA4 else 0x6982)
+
+    for card, name in ((chip(), "BAC"), (chip(pace_info(GM_128, 13)), NAMES[GM_128])):
+        access = run(transmit, policy=first).evidence.access
+        assert (access.protocol, access.downgraded) == (name, False)
+        assert access.failed == (FailedAccess("NONE", Fault.CHIP_REFUSED, 0x6982),)
+        # PACE is run in the master file again.
+        assert name == "BAC" or asked(card)[-3:] == ["mf", "mse", "pace"]
+    card = chip()
+    with pytest.raises(ChipRefused, match="6982"):
+        run(transmit, policy=AccessPolicy(order=("none",)))
+
+
 @pytest.mark.parametrize(
     "bad",
     [{"order": ()}, {"order": ("pace", "pace")}, {"order": ("eac",)},
@@ -574,11 +646,14 @@ def test_an_identifier_longer_than_a_byte_is_not_sent() -> None:
         st.binary(min_size=2, max_size=60),
         st.sampled_from([b"\x63\x00", b"\x69\x82", b"\x69\x85", b"\x6a\x82", b"\x90\x00"]),
     ),
-    st.sampled_from([POLICY, PATIENT, STRICT, AccessPolicy(order=("bac", "pace"))]),
+    st.sampled_from([POLICY, PATIENT, STRICT, AccessPolicy(order=("bac", "pace")), OPEN]),
     st.sampled_from([[], [(GM_128, 13)], [(CAM_128, 13), (GM_3DES, 12)]]),
+    st.booleans(),
 )
-def test_any_answer_at_any_step_is_a_typed_error_or_a_fact(at, answer, policy, offers) -> None:
-    card = chip(*(pace_info(*each) for each in offers))
+def test_any_answer_at_any_step_is_a_typed_error_or_a_fact(
+    at, answer, policy, offers, asks
+) -> None:
+    card = chip(*(pace_info(*each) for each in offers), asks=asks)
 
     def transmit(command: Command) -> Response:
         honest = card(command)
@@ -596,5 +671,7 @@ def test_any_answer_at_any_step_is_a_typed_error_or_a_fact(at, answer, policy, o
         return
     access = evidence.access
     listed = evidence.files.get("CardAccess", b"")
-    assert access.downgraded or access.protocol != "BAC" or pace_info(GM_128, 13) not in listed
+    strongest = access.protocol not in {"BAC", "NONE"}
+    assert access.downgraded or strongest or pace_info(GM_128, 13) not in listed
+    assert access.protocol != "NONE" or (policy is OPEN and not asks)
     assert {each.fault for each in access.failed} <= policy.fall_back_on

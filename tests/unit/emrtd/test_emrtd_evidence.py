@@ -115,6 +115,22 @@ def test_what_the_first_version_cannot_say_is_said_in_the_second() -> None:
             Evidence.from_cbor(cbor2.dumps(tree | {"version": 1}, canonical=True))
 
 
+def test_what_the_second_version_cannot_say_is_said_in_the_third() -> None:
+    evidence = Evidence({}, AccessFacts("NONE", None, downgraded=False))
+    tree = cbor2.loads(evidence.to_cbor())
+    assert tree == {
+        "version": 3, "files": {}, "unreadable": {}, "chip_auth": None, "active_auth": None,
+        "access": ["NONE", None, False, []], "cam": None, "terminal_auth": None,
+    }  # fmt: skip
+    assert Evidence.from_cbor(evidence.to_cbor()) == evidence
+    for other in (
+        {"version": 2}, {"version": 4}, {"access": ["BAC", "MRZ", False, []]},
+        {"access": ["NONE", "NONE", False, []]}, {"access": ["NONE", "", False, []]},
+    ):  # fmt: skip
+        with pytest.raises(ChipMalformed):
+            Evidence.from_cbor(cbor2.dumps(tree | other, canonical=True))
+
+
 def test_what_the_first_version_can_say_is_malformed_in_the_second() -> None:
     tree = TREE | {
         "version": 2, "access": [*TREE["access"], []], "cam": None, "terminal_auth": None,

@@ -15,6 +15,7 @@ from issued_documents import PACE_AES_128, PACE_AES_256, dg15, info, number, oid
 from openssl_issuer import key, needs_openssl, public_key
 from reader_material import do, stream
 
+from emrtd.access import AccessPolicy
 from emrtd.apdu import Command, Response
 from emrtd.cvc import parse_cvc
 from emrtd.dialogue import drive
@@ -336,6 +337,61 @@ def test_a_file_that_claims_too_much_is_not_looked_for_elsewhere() -> None:
         run(chip)
     assert caught.value.fault is Fault.FILE_TOO_LARGE
     assert len(chip.seen) == 2
+
+
+# --- a chip that asks for no access
+
+OPEN = AccessPolicy(order=("pace", "bac", "none"))
+NO_ACCESS = {"access": frozenset[str]()}
+
+
+@pytest.mark.parametrize("auth", [set(), {"aa"}, {"ca"}, {"aa", "ca"}])
+@pytest.mark.parametrize("max_le", [223, 4096])
+def test_a_chip_that_asks_for_no_access_proves_its_keys_all_the_same(
+    auth: set[str], max_le: int
+) -> None:
+    image = card(**NO_ACCESS, auth=frozenset(auth), portrait=3000)
+    chip = wire(image)
+    inspection = run(chip, policy=OPEN, plan=ReadPlan(max_le=max_le))
+    evidence = inspection.evidence
+    assert (evidence.access.protocol, evidence.access.password) == ("NONE", None)
+    assert not evidence.access.downgraded
+    made = judged(evidence)
+    assert (made.outcome is ChipOutcome.GENUINE) == bool(auth)
+    assert (made.outcome is ChipOutcome.MAY_BE_COPY) != bool(auth)
+    assert made.checks.aa.value == ("passed" if "aa" in auth else "absent")
+    # From chip authentication on everything is protected.
+    protected = [each.step.phase for each in chip.seen if each.cla & 0x0C]
+    assert ("dg2" in protected) == ("ca" in auth)
+    assert {"sod", "dg14"}.isdisjoint(protected)
+    drive(confirm_presence(inspection), chip)
+    assert Evidence.from_cbor(evidence.to_cbor()) == evidence
+
+
+def test_it_is_not_read_unless_the_policy_says_so() -> None:
+    with pytest.raises(AccessUnsupported, match="6A82"):
+        run(wire(card(**NO_ACCESS)))
+    assert not run(wire(card()), policy=OPEN).evidence.access.failed
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("clone", Fault.CHIP_KEY_MISMATCH), ("dg1_byte", Fault.DATA_HASH_MISMATCH),
+     ("silent_clone", Fault.CHIP_KEY_MISMATCH)],
+)  # fmt: skip
+def test_it_is_found_out_when_it_lies(fault: str, reason: Fault) -> None:
+    made = judged(run(wire(card(**NO_ACCESS), fault), policy=OPEN).evidence)
+    assert (made.outcome, made.reasons[0]) == (ChipOutcome.NOT_GENUINE, reason)
+
+
+def test_to_a_chip_that_has_no_name_no_terminal_is_shown() -> None:
+    chip = wire(fingers_card(**NO_ACCESS))
+    more = {"terminal": terminal(), "on": AT.date(), "policy": OPEN}
+    evidence = run(chip, wanted=frozenset({"DG1", "DG3"}), **more).evidence
+    assert evidence.terminal_auth is None
+    assert evidence.unreadable["DG3"] == 0x6982
+    assert judged(evidence).outcome is ChipOutcome.GENUINE
+    assert not commands(chip, "terminal_auth")
 
 
 # --- what a chip offers

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import pytest
 
 README = (Path(emrtd.__file__).parent / "README.md").read_text(encoding="utf-8")
-OTHERS = ("ValueError", "TypeError", "SmartcardException", "TerminalSigner")
+OTHERS = (
+    "ValueError", "TypeError", "SmartcardException", "SoftwareSigner", "Terminal", "TerminalSigner",
+)  # fmt: skip
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from asn1crypto import cms, core, x509
@@ -28,11 +28,15 @@ from emrtd.keys import SessionKeys
 from emrtd.lds import card_security, dg11, dg13
 from emrtd.lds.sod import LDS_SECURITY_OBJECT
 from emrtd.mrz import check_digit, parse
-from emrtd.read_plan import ReaderMemory
+from emrtd.passive_auth import examine
+from emrtd.read_plan import ReaderMemory, parse_atr_info, read_atr_info
 from emrtd.secure_messaging import SecureChannel
 from emrtd.security_infos import PACEInfo, UnknownInfo, parse_security_infos
 from emrtd.signatures import MAX_KEY_INFO_BYTES, load_public_key
 from emrtd.tlv import length_from_head
+from emrtd.trust import TrustStore
+from emrtd.validity import ClockQuality
+from emrtd.verify import verify
 
 pytestmark = needs_openssl
 
@@ -352,3 +356,38 @@ def test_card_security_is_bounded_though_it_is_one() -> None:
             with pytest.raises(ChipMalformed):
                 card_security.parse(file)
     assert len(file) > card_security.MAX_BYTES
+
+
+# --- what is said of them all
+
+
+def test_a_record_contradicts_no_zone_that_has_no_personal_number() -> None:
+    zone = td2(f"{NUMBER}UTO{BIRTH}M{EXPIRY}").encode()
+    files = {"DG1": do(0x61, b"\x5f\x1f" + bytes((len(zone),)) + zone)}
+    files["DG13"] = citizen(do(0x30, number(1) + TEXT))
+    seen = document(issued(csca()), files)
+    made = verify(seen, TrustStore([csca().der]), at=datetime.now(UTC) + timedelta(hours=1))
+    assert made.groups is not None
+    assert Fault.DATA_CONTRADICTORY not in made.reasons
+
+
+def test_a_clock_that_may_be_wrong_is_said_once() -> None:
+    seen = document(issued(csca()))
+    far = datetime.now(UTC) + timedelta(days=20 * 365)
+    found = examine(seen, TrustStore([csca().der]), at=far, clock=ClockQuality.UNKNOWN)
+    assert [fault.fault for fault in found.faults] == [Fault.SIGNER_EXPIRED]
+
+
+def test_what_is_read_without_a_selected_file_are_no_limits() -> None:
+    seen: list[Command] = []
+    limits = bytes.fromhex("4703941140")
+
+    def answer(command: Command) -> bytes:
+        if command.ins == 0xB0:
+            return limits + b"\x90\x00"
+        return b"\x90\x00" if command.p1 == 0 else b"\x6a\x82"
+
+    dialogue = read_atr_info(PlainChannel(max_commands=9))
+    assert drive(dialogue, answering(answer, seen)) is None
+    assert parse_atr_info(limits).extended
+    assert [command.ins for command in seen] == [0xA4, 0xA4, 0xA4]

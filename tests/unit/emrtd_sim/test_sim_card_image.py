@@ -30,7 +30,7 @@ def test_a_cut_off_card_is_refused(cut: int) -> None:
     ("key", "value"),
     [
         ("version", 3), ("version", True), ("version", "1"), ("extra", 1), ("generation", "2025"),
-        ("generation", None), ("cipher", "AES-64"), ("cipher", 128), ("bac", 1), ("pace", []),
+        ("generation", None), ("cipher", "AES-64"), ("cipher", 128), ("bac", 1),
         ("pace", [["gm", "P-256"]]), ("pace", ["gm"]), ("chip_auth_key", []),
         ("pace", [["gm", "P-255", "AES-128"]]), ("pace", {}),
         ("pace", [["xx", "P-256", "AES-128"]]), ("pace", [["im", "P-224", "AES-128"]]),

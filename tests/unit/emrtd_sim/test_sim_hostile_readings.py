@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,12 @@ from sim_material import AT, HOLDER, JPEG, stream
 from emrtd.apdu import Response
 from emrtd.authenticity import Weakness
 from emrtd.dialogue import drive
+from emrtd.errors import EMRTDError, Fault
+from emrtd.files import ReadPlan
 from emrtd.inspect import inspect
 from emrtd.keys import CAN, MRZKey
 from emrtd.sim import CardImage, Chip, TestPKI, personalise
+from emrtd.sim.personalise import signed_files
 from emrtd.trust import TrustStore
 from emrtd.verify import Findings, verify
 
@@ -23,7 +27,14 @@ if TYPE_CHECKING:
 SELECT_BY_NAME = (0xA4, 0x04)
 
 
-def read(card: CardImage, pki: TestPKI, asked: list[Command] | None = None) -> Findings:
+def read(
+    card: CardImage,
+    pki: TestPKI,
+    asked: list[Command] | None = None,
+    *,
+    wanted: frozenset[str] = frozenset({"DG1"}),
+    plan: ReadPlan = ReadPlan(),  # noqa: B008 - frozen
+) -> Findings:
     chip = Chip(card, randomness=stream("chip"))
 
     def transmit(command: Command) -> Response:
@@ -35,7 +46,7 @@ def read(card: CardImage, pki: TestPKI, asked: list[Command] | None = None) -> F
     zone = card.files["DG1"][5:].decode("ascii")
     password = MRZKey.from_mrz(zone) if passport else CAN(HOLDER.number[-6:])
     dialogue = inspect(
-        password, wanted=frozenset({"DG1"}), randomness=stream("reader"), aa_nonce=bytes(8)
+        password, wanted=wanted, randomness=stream("reader"), aa_nonce=bytes(8), plan=plan
     )
     trust = TrustStore([pki.csca.certificate], [pki.crl])
     return verify(drive(dialogue, transmit).evidence, trust, at=AT)
@@ -76,3 +87,30 @@ def test_the_application_is_selected_once(card: CardImage, pki: TestPKI) -> None
         # Under protection the class byte differs, the name does not.
         named = [(command.ins, command.p1) for command in asked]
         assert named.count(SELECT_BY_NAME) == 1
+
+
+def test_a_key_file_that_is_wanted_is_read_once(card: CardImage, pki: TestPKI) -> None:
+    asked: list[Command] = []
+    found = read(card, pki, asked, wanted=frozenset({"DG1", "DG14", "DG15"}))
+    some: list[Command] = []
+    assert read(card, pki, some).groups == found.groups
+    assert len(asked) == len(some)
+
+
+def test_all_files_together_are_bounded_though_each_is_short_enough(
+    card: CardImage, pki: TestPKI
+) -> None:
+    long = {"DG3": 0x63, "DG7": 0x67, "DG11": 0x6B, "DG12": 0x6C, "DG16": 0x70}
+    more = {
+        name: bytes((tag, 0x83)) + (250_000).to_bytes(3, "big") + bytes(250_000)
+        for name, tag in long.items()
+    }
+    files = {**card.files, **more}
+    files["SOD"] = signed_files(files, pki.signer)
+    full = dataclasses.replace(card, files=files)
+    plan = ReadPlan(max_le=60_000)
+    few = frozenset({"DG1", "DG7", "DG11", "DG12"})
+    assert read(full, pki, wanted=few, plan=plan).groups is not None
+    with pytest.raises(EMRTDError) as caught:
+        read(full, pki, wanted=few | long.keys(), plan=plan)
+    assert caught.value.fault is Fault.FILE_TOO_LARGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import shutil
 import subprocess
@@ -17,6 +18,15 @@ from wire.seal import MLKEM_PUBLIC_BYTES, OpeningKey, wrap
 KEY = new_opening_key("operations", randomness=secrets.token_bytes)
 PEM = opening_key_to_pem(KEY)
 END = b"-----END PRIVATE KEY-----\n"
+BEGIN = b"-----BEGIN PRIVATE KEY-----\n"
+X25519_PREFIX = bytes.fromhex("302E020100300506032B656E04220420")
+"""PKCS #8 around a key of X25519, whose identifier ends in 6E."""
+
+
+def _of_no_known_kind() -> bytes:
+    """Return a whole half whose algorithm nobody knows."""
+    der = X25519_PREFIX.replace(b"\x2b\x65\x6e", b"\x2b\x65\x01") + bytes(32)
+    return BEGIN + base64.b64encode(der) + b"\n" + END
 
 
 def test_a_file_gives_the_key_back_and_opens_what_was_wrapped_for_it() -> None:
@@ -59,8 +69,9 @@ def test_no_repr_shows_a_private_half() -> None:
         PEM + b"more",
         PEM.replace(b"KEY", b"KEX"),
         b"\n" * 5_000 + PEM,
+        PEM.split(END)[0] + END + _of_no_known_kind(),
     ],
-    ids=["empty", "one half", "turned round", "twice", "a tail", "changed", "too long"],
+    ids=["empty", "one half", "turned round", "twice", "a tail", "changed", "too long", "unknown"],
 )
 def test_what_is_no_key_file_is_refused(pem: bytes) -> None:
     with pytest.raises(Malformed):

@@ -35,7 +35,7 @@ def desk() -> Desk:
 
 
 def test_a_whole_inspection_has_its_files_and_its_phases(desk: Desk) -> None:
-    assert {"COM", "SOD", "DG1", "DG2", "DG13", "DG14", "DG15"} <= set(desk.whole)
+    assert {"SOD", "DG1", "DG2", "DG13", "DG14", "DG15"} <= set(desk.whole)
     assert 20 < desk.apdus < 80
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ def issue(tmp_path: Path, picture: Path, *more: object) -> Result:
     )  # fmt: skip
 
 
-def test_a_card_is_issued_and_trust_holds_only_the_country_signer(
+def test_a_card_is_issued_and_trust_holds_only_the_country_signer_and_what_it_revoked(
     tmp_path: Path, picture: Path
 ) -> None:
     assert issue(tmp_path, picture).exit_code == 0
@@ -48,8 +49,9 @@ def test_a_card_is_issued_and_trust_holds_only_the_country_signer(
     assert card.generation == "2021"
     assert card.can == "012345"
     pki = issuer(tmp_path / "pki")
-    anchors = list((tmp_path / "pki" / "trust").iterdir())
-    assert [each.read_bytes() for each in anchors] == [pki.csca.certificate]
+    files = (tmp_path / "pki" / "trust").iterdir()
+    trusted = {each.name: each.read_bytes() for each in files}
+    assert trusted == {"csca.der": pki.csca.certificate, "csca.crl": pki.crl}
     for private in (tmp_path / "card.json", tmp_path / "pki" / "pki.json"):
         assert stat.S_IMODE(private.stat().st_mode) == 0o600
 
@@ -191,6 +193,94 @@ def test_serve_refuses_what_it_cannot_play(tmp_path: Path, picture: Path) -> Non
     assert tram_chip("serve", tmp_path / "none.json").exit_code == 3
     card.write_text(json.dumps({"version": 1}))
     assert tram_chip("serve", card).exit_code == 3
+
+
+def read(tmp_path: Path, *more: object, fault: str = "", can: str = "012345") -> Result:
+    lie = f"&fault={fault}" if fault else ""
+    url = f"sim://card?file={tmp_path / 'card.json'}{lie}"
+    return tram_chip("read", "--card", url, "--can", can, *more)
+
+
+def test_who_is_trusted_is_never_nobody_in_silence(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    pki, empty = tmp_path / "pki", tmp_path / "empty"
+    empty.mkdir()
+    done = read(tmp_path, "--trust", pki / "trust")
+    assert (done.exit_code, done.stderr) == (0, "")
+    done = read(tmp_path, "--trust", pki, "--out", tmp_path / "kept")
+    assert (done.exit_code, done.stdout.split()[0]) == (1, "issuer_unknown")
+    assert f"nobody is trusted; did you mean {pki / 'trust'}?" in done.stderr
+    done = tram_chip("verify", tmp_path / "kept", "--trust", empty)
+    assert f"{empty} holds no issuer's certificate (*.der): nobody is trusted\n" in done.stderr
+    (empty / "list.ml").write_bytes(b"")
+    assert "tram trust import" in read(tmp_path, "--trust", empty).stderr
+    # Who says that nobody is to be trusted is not told so.
+    assert read(tmp_path).stderr == ""
+
+
+def test_an_unread_card_tells_how_far_it_came(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    done = read(tmp_path, can="999999")
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == "unreadable wrong_password"
+    assert [line.partition(":")[0] for line in lines[1:]] == ["checks", "apdus"]
+    assert lines[-1] == "apdus: 10, the last for access"
+    told = json.loads(read(tmp_path, "--json", fault="torn:12").stdout)
+    assert (told["reasons"], told["apdus"], told["phase"]) == (["chip_gone"], 12, "sod")
+    assert (told["files"], told["unsigned"], told["dg1"]) == ({}, [], None)
+    # What comes whole ends in no phase.
+    assert "phase" not in json.loads(read(tmp_path, "--json").stdout)
+
+
+def test_a_chip_that_asks_for_no_access_is_read_by_who_wants_it(
+    tmp_path: Path, picture: Path
+) -> None:
+    assert issue(tmp_path, picture, "--access", "none").exit_code == 0
+    assert read(tmp_path).stdout.startswith("unreadable access_unsupported\n")
+    trust, kept = tmp_path / "pki" / "trust", tmp_path / "kept"
+    done = read(tmp_path, "--allow-no-access", "--trust", trust, "--out", kept, "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["access"] == {
+        "protocol": "NONE", "password": None, "downgraded": False, "failed": [],
+    }  # fmt: skip
+    assert tram_chip("verify", kept, "--trust", trust).exit_code == 0
+
+
+def test_everything_that_may_be_kept_is_read(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    card = CardImage.from_json((tmp_path / "card.json").read_bytes())
+    read(tmp_path, "--out", tmp_path / "kept")
+    kept = {path.stem: path.read_bytes() for path in (tmp_path / "kept").glob("*.bin")}
+    assert kept == dict(card.files)
+    assert "COM" in kept
+
+
+def test_a_folder_without_evidence_is_told_what_is_missing(tmp_path: Path) -> None:
+    done = tram_chip("verify", tmp_path)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert f"{tmp_path} has no evidence.cbor" in done.stderr
+
+
+def test_without_a_virtual_reader_it_is_named(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    done = tram_chip("serve", tmp_path / "card.json", "--vpcd", f"127.0.0.1:{port}")
+    assert done.exit_code == 3
+    assert f"no virtual reader listens at 127.0.0.1:{port} (Connection refused)" in done.stderr
+    assert "pcscd" in done.stderr
+    assert "Errno" not in done.stderr
+
+
+def test_without_a_reader_the_service_is_asked_after(tmp_path: Path) -> None:
+    done = tram_chip("read", "--card", f"pcsc://{tmp_path.name}", "--can", "012345")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "does pcscd run?" in done.stderr
+    done = tram_chip("read", "--card", "sim://card?file=none.json", "--can", "012345")
+    assert done.exit_code == 3
+    assert "pcscd" not in done.stderr
+    assert tram_chip("read", "--card", "pcsc://", "--can", "012345").exit_code == 3
 
 
 @pytest.mark.parametrize("command", sorted(chip.commands))

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from emrtd.sim import CardImage, Holder, TestPKI, expiry, personalise
 from emrtd.sim.personalise import signed_files
@@ -59,11 +59,15 @@ def issue(pki: TestPKI, folder: Path, **more: bytes) -> None:
     (folder / "trust" / "csca.der").write_bytes(pki.csca.certificate)
 
 
-def read(folder: Path) -> dict[str, object]:
+def verify(kept: Path, *more: str) -> Result:
+    return CliRunner().invoke(chip, ["verify", str(kept), *more], catch_exceptions=False)
+
+
+def read(folder: Path, *more: str) -> dict[str, object]:
     done = CliRunner().invoke(
         chip,
         ["read", "--card", f"sim://card?file={folder / 'card.json'}", "--can", "012345",
-         "--trust", str(folder / "trust"), "--json"],
+         "--trust", str(folder / "trust"), "--json", *more],
         catch_exceptions=False,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -104,3 +108,29 @@ def test_details_that_nobody_understands_are_kept_and_not_shown(
     whole = read(tmp_path)
     assert (whole["outcome"], whole["dg11"]) == ("genuine", None)
     assert whole["dg12"] is not None
+
+
+def test_what_was_added_to_a_folder_is_named_and_never_shown(tmp_path: Path, pki: TestPKI) -> None:
+    issue(pki, tmp_path)
+    trust, kept = tmp_path / "trust", tmp_path / "kept"
+    read(tmp_path, "--out", str(kept))
+    evidence = chip_report.kept(kept)
+    # Nobody signed it, so that it changes no verdict; a hash of it stands nowhere.
+    added = dataclasses.replace(evidence, files={**evidence.files, "DG11": DETAILS["DG11"]})
+    chip_report.keep(added, kept)
+    whole = json.loads(verify(kept, "--trust", str(trust), "--json").stdout)
+    assert (whole["outcome"], whole["dg11"], whole["unsigned"]) == ("genuine", None, ["DG11"])
+    assert whole["dg1"]["surname"] == "NGUYEN"
+    assert whole["files"]["DG11"] == len(DETAILS["DG11"])
+    assert "unsigned: DG11\n" in verify(kept, "--trust", str(trust)).stdout
+    # Of a folder whose signature does not hold, nothing is.
+    changed = {**evidence.files, "DG1": evidence.files["DG1"][:-1] + b"A"}
+    chip_report.keep(dataclasses.replace(evidence, files=changed), kept)
+    whole = json.loads(verify(kept, "--trust", str(trust), "--json").stdout)
+    assert (whole["outcome"], whole["dg1"], whole["dg13"]) == ("not_genuine", None, None)
+    assert set(whole["unsigned"]) == {name for name in changed if name.startswith("DG")}
+    # Signed by somebody who is not known, it is shown for what it is.
+    chip_report.keep(evidence, kept)
+    whole = json.loads(verify(kept, "--json").stdout)
+    assert (whole["outcome"], whole["unsigned"]) == ("issuer_unknown", [])
+    assert whole["dg1"]["surname"] == "NGUYEN"
