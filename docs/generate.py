@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import commands_page
+import emrtd_page
+import face_accuracy_page
 import reasons_page
 import session_page
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 REFERENCE: Final = Path(__file__).parent / "reference"
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page.render,
+    "emrtd.md": emrtd_page.render,
+    "face-accuracy.md": face_accuracy_page.render,
     "reasons.md": reasons_page.render,
     "session.md": session_page.render,
 }

@@ -18,19 +18,24 @@ REFUSED, REFERRED, INCOMPLETE = Outcome.REFUSED, Outcome.REFERRED, Outcome.INCOM
 
 LEADS_TO: Final[dict[Reason, tuple[Outcome, ...]]] = {
     Reason.CHIP_GONE: (INCOMPLETE,),
+    Reason.CARD_SWAPPED: (REFUSED,),
     Reason.WRONG_PASSWORD: (INCOMPLETE,),
-    Reason.CHIP_REFUSED: (REFERRED,),
-    Reason.ACCESS_UNSUPPORTED: (REFERRED,),
-    Reason.CHIP_MALFORMED: (REFERRED, REFUSED),
-    Reason.CHANNEL_BROKEN: (REFERRED,),
-    Reason.ADVERTISED_FILE_MISSING: (REFUSED, REFERRED),
+    Reason.CARD_ACCESS_MISMATCH: (REFUSED,),
+    Reason.PUBLIC_KEY_ECHOED: (REFUSED,),
+    Reason.ADVERTISED_FILE_MISSING: (REFUSED,),
     Reason.DATA_HASH_MISMATCH: (REFUSED,),
     Reason.SIGNATURE_INVALID: (REFUSED,),
-    Reason.ISSUER_UNKNOWN: (REFERRED,),
+    Reason.CERTIFICATE_INVALID: (REFUSED,),
+    Reason.SIGNER_NOT_ALLOWED: (REFUSED,),
     Reason.SIGNER_EXPIRED: (REFERRED, REFUSED),
+    Reason.SIGNER_NOT_YET_VALID: (REFERRED, REFUSED),
+    Reason.ISSUER_EXPIRED: (REFERRED, REFUSED),
     Reason.SIGNER_REVOKED: (REFUSED,),
-    Reason.CHIP_KEY_MISMATCH: (REFUSED, REFERRED),
-    Reason.CARD_SWAPPED: (REFUSED,),
+    Reason.ISSUER_REVOKED: (REFUSED,),
+    Reason.ISSUER_UNKNOWN: (REFERRED, REFUSED),
+    Reason.ALGORITHM_WEAK: (REFUSED, REFERRED),
+    Reason.CHIP_KEY_MISMATCH: (REFUSED,),
+    Reason.ACCESS_DOWNGRADED: (REFERRED, REFUSED),
     Reason.FACE_NOT_HOLDER: (Outcome.NOT_HOLDER,),
     Reason.TIMEOUT: (INCOMPLETE,),
     Reason.CANCELLED: (INCOMPLETE,),
@@ -63,7 +68,7 @@ MIDDLE: Final = """
 ## Reasons
 
 Several may hold at once; the first one decided. A reason's outcome is what follows where it
-decides; two are given where a proof that fails and one that could not be made have the same name.
+decides; two are given where it depends on the policy, or on what else does not hold.
 A record that could not be kept makes an accepted session incomplete and leaves other outcomes as
 they are.
 """

@@ -1,4 +1,4 @@
-"""From a URL to a driver: `pcsc://0`, `sim://card?file=…`, `file://…`, `picamera://`.
+"""From a URL to a driver: `pcsc://0`, `sim://card?file=…`, `file://…`, `picamera://`, `v4l2://…`.
 
 Knows which drivers there are and what each may be asked. Imports a driver, and with it a vendor's
 library, only when its URL is opened; a profile without simulators never imports one.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_URL_CHARS = 4096
 CARD_SCHEMES = ("pcsc", "sim")
-CAMERA_SCHEMES = ("picamera", "file", "sim")
+CAMERA_SCHEMES = ("picamera", "v4l2", "file", "sim")
 KEY_SCHEMES = ("file",)
 
 
@@ -93,7 +93,8 @@ def open_camera(url: str, *, allow_simulators: bool = True) -> CameraPort:
     """Make the camera that a URL names; it is started by its own `open`.
 
     Args:
-        url: `picamera://[INDEX]`, `file://DIR-OR-IMAGE[?fps=N]` or `sim://camera?file=…`.
+        url: `picamera://[INDEX]`, `v4l2:///dev/videoN`, `file://DIR-OR-IMAGE[?fps=N]` or
+            `sim://camera?file=…`.
         allow_simulators: False in the production profile; pictures from files count as such.
 
     Raises:
@@ -108,6 +109,13 @@ def open_camera(url: str, *, allow_simulators: bool = True) -> CameraPort:
         from hw.camera.picamera import PiCamera
 
         return PiCamera(int(index))
+    if parsed.scheme == "v4l2":
+        _refuse_unknown(parsed, "camera", optional=())
+        if not parsed.target.startswith("/dev/") or ".." in parsed.target:
+            raise BadDeviceURL("camera", "v4l2:// takes a device, e.g. v4l2:///dev/video0")
+        from hw.camera.v4l2 import V4L2Camera
+
+        return V4L2Camera(parsed.target)
     _refuse_simulator("camera", allowed=allow_simulators)
     if parsed.scheme == "file":
         return _file_camera(parsed)

@@ -11,8 +11,9 @@ import warnings
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
+from models.codestream import ExcessError, require_modest
 from models.face.picture import MAX_SIDE_PX, MIN_SIDE_PX
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class PortraitError(Exception):
     """The bytes are no portrait that may be looked at.
 
     Attributes:
-        why: "size" (too many bytes or pixels, or too few), "format" or "damaged".
+        why: "size" (too many bytes or pixels, too few, or too much work), "format" or "damaged".
     """
 
     def __init__(self, why: str) -> None:
@@ -44,7 +45,7 @@ def decode(raw: bytes) -> NDArray[np.uint8]:
         raw: a JPEG file, a JP2 file or a JPEG 2000 code stream; at most `MAX_BYTES`.
 
     Returns:
-        (H, W, 3) uint8, RGB, read-only; H * W at most `MAX_PIXELS`.
+        (H, W, 3) uint8, RGB, upright as its metadata says, read-only; H * W at most `MAX_PIXELS`.
 
     Raises:
         PortraitError: they are other bytes.
@@ -60,7 +61,12 @@ def decode(raw: bytes) -> NDArray[np.uint8]:
     if opened.mode not in MODES:
         raise PortraitError("format")
     try:
-        rgb = np.asarray(opened.convert("RGB"), dtype=np.uint8)
+        require_modest(raw)
+    except ExcessError as error:
+        raise PortraitError("size") from error
+    try:
+        upright = ImageOps.exif_transpose(opened)
+        rgb = np.asarray(upright.convert("RGB"), dtype=np.uint8)
     except Exception as error:
         raise PortraitError("damaged") from error
     rgb.setflags(write=False)

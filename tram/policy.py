@@ -33,7 +33,7 @@ from kiosk.session.policy import PolicyInForce
 from kiosk.session.verdict import ACCEPT, TABLE, Case, Verdict, decide
 from kiosk.station.home import DeviceHome, HomeUnusableError
 from wire.errors import WireError
-from wire.policy import Layer, Policy, verify_policy
+from wire.policy import Layer, OnDowngrade, Policy, verify_policy
 from wire.reasons import Outcome, Reason
 from wire.record import Code, FaceBand, LiveBand
 
@@ -71,11 +71,13 @@ class Required(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         layers: what is required.
         simulators_allowed: whether simulated devices may take part.
+        downgrade: what follows if the chip was opened in a weaker way than it can.
         id: its name.
     """
 
     layers: Annotated[tuple[Layer, ...], Meta(max_length=len(Layer))]
     simulators_allowed: bool = False
+    downgrade: OnDowngrade = "refer"
     id: Code = "unsigned"
 
 
@@ -243,9 +245,14 @@ def _policy(given: CaseFile, folder: Path, at: datetime) -> PolicyInForce:
         case str(name):
             keys = [_key(folder / each) for each in given.keys]
             return load(folder / name, keys, now=int(at.timestamp()))
-        case Required(layers=layers, simulators_allowed=simulators, id=name):
+        case Required() as required:
             tried = Policy(
-                id=name, not_before=0, not_after=1, layers=layers, simulators_allowed=simulators
+                id=required.id,
+                not_before=0,
+                not_after=1,
+                layers=required.layers,
+                simulators_allowed=required.simulators_allowed,
+                downgrade=required.downgrade,
             )
             return PolicyInForce(tried)
 
@@ -273,7 +280,7 @@ def _instant(text: str | None) -> datetime:
 
 
 def _shown(signed: Policy, why_none: Reason | None) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(signed)
+    plain: dict[str, Any] = msgspec.to_builtins(signed) | {"downgrade": signed.on_downgrade}
     for edge in ("not_before", "not_after"):
         plain[edge] = _stamp(plain[edge])
     return plain | {"in_force": why_none is None, "why_not": why_none and why_none.value}

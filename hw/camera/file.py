@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hw.camera.controls import Controls
     from hw.camera.port import Cue
 
 FORMATS = ("JPEG", "PNG")
@@ -83,6 +84,9 @@ class FileCamera:
 
     def cue(self, cue: Cue) -> None:
         """Nobody is there to be asked."""
+
+    def set_controls(self, controls: Controls) -> None:
+        """A picture is as it is."""
 
     def close(self) -> None:
         """Forget the pictures."""

@@ -5,7 +5,8 @@ Knows geometry and pictures. Does not know who asks for which pose, nor when.
 The face's points, and a ring around them for hair and ears, turn about an axis in the neck; a
 second ring and the picture's corners stay, so that the background stretches and does not tear. The
 camera stands before the middle of the picture. The front pose shows the picture itself: every point
-of the head carries the place where the portrait's own camera saw it (a projective texture).
+of the head carries the place where the portrait's own camera saw it (a projective texture). Eyes
+are closed by drawing skin over them in the picture.
 
 Axes: x to the right of the picture, which is the person's left; y down; z away from the camera.
 """
@@ -30,6 +31,15 @@ FACE_OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
+EYES = (
+    (33, (246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), 133),
+    (263, (466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382), 362),
+)
+"""Of the person's right eye, then of the left: outer corner, upper lid, lower lid, inner corner."""
+LID_RIM, LASHES, LASH_SHADE = 0.12, 0.025, 0.45
+"""Skin above and below the lids, and the lashes, in widths of the eye; how dark the lashes are."""
+SHUT_STEPS = 4
+"""So many pictures of lowered lids are made; a pose takes the nearest."""
 EARS = (234, 454)
 """The outermost points of the face before the ears: their depth is the head's axis."""
 HAIR, SURROUNDINGS = 1.3, 1.55
@@ -40,6 +50,7 @@ CAMERA_DISTANCE = 6.0
 """In spans between the outer corners of the eyes: about 55 cm."""
 PAPER_SIZE = 0.9
 """How much of the frame a print fills."""
+STRIPS = 24
 BACKDROP_RGB = (118, 121, 124)
 MAX_CANDIDATES = 8_000_000
 """Pairs of a pixel and a triangle; a face has about two for each pixel."""
@@ -53,16 +64,27 @@ class Pose:
         yaw_deg: positive when the person turns to the own left, which moves the nose to the right
             of the picture.
         pitch_deg: positive when the chin goes down.
+        shut: how far the eyes are closed, 0..1.
     """
 
     yaw_deg: float = 0.0
     pitch_deg: float = 0.0
+    shut: float = 0.0
 
 
 class Head:
     """What is rendered: points in space, what turns of them, and the picture on them."""
 
-    def __init__(self, portrait: Portrait, *, width: int, height: int, flat: bool = False) -> None:
+    def __init__(
+        self,
+        portrait: Portrait,
+        *,
+        width: int,
+        height: int,
+        flat: bool = False,
+        bend: float = 0.0,
+        holes: bool = False,
+    ) -> None:
         """Build a head, or a print of the same picture, before a camera.
 
         Args:
@@ -70,6 +92,8 @@ class Head:
             width: of the frame, in pixels.
             height: likewise.
             flat: a print: depth zero everywhere.
+            bend: how far a print's left and right edges lie behind its middle, in half widths.
+            holes: whether a print's eyes are cut out, so that whoever holds it can close theirs.
 
         Raises:
             DeviceFailed: the portrait's points are no face.
@@ -78,7 +102,9 @@ class Head:
         sides = np.array(portrait.rgb.shape[1::-1], dtype=np.float64)
         self._middle = sides / 2
         self._scale = float((self._frame / sides).min()) * (PAPER_SIZE if flat else 1.0)
-        self._body = body = _print_of(sides) if flat else _head_of(portrait, sides)
+        self._portrait, self._eyes_close = portrait, holes or not flat
+        self._lids: dict[int, NDArray[np.uint8]] = {0: portrait.rgb}
+        self._body = body = _print_of(sides, bend) if flat else _head_of(portrait, sides)
         right, left = portrait.mesh[list(OUTER_EYE_CORNERS), :2]
         self._distance = CAMERA_DISTANCE * float(np.hypot(*(left - right)))
         self._at_rest = self._distance + body.depths
@@ -106,9 +132,17 @@ class Head:
         pixels, values = _rasterise(seen, carried, self._body.triangles, frame=self._frame)
         out = self._behind.copy()
         u, v = values[:, 0] / values[:, 2], values[:, 1] / values[:, 2]
-        out.reshape(-1, 3)[pixels] = _sample(self._rgb, u, v)
+        out.reshape(-1, 3)[pixels] = _sample(self._picture(pose), u, v)
         out.setflags(write=False)
         return out
+
+    def _picture(self, pose: Pose) -> NDArray[np.uint8]:
+        """Return what the points carry."""
+        shut = min(max(pose.shut, 0.0), 1.0) if self._eyes_close else 0.0
+        step = round(shut * SHUT_STEPS)
+        if step not in self._lids:
+            self._lids[step] = _with_lids(self._portrait, step / SHUT_STEPS)
+        return self._lids[step]
 
     def _turned(self, pose: Pose) -> NDArray[np.float64]:
         yaw, pitch = np.radians(pose.yaw_deg), np.radians(pose.pitch_deg)
@@ -159,14 +193,32 @@ def _corners(sides: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * sides
 
 
-def _print_of(sides: NDArray[np.float64]) -> _Body:
+def _print_of(sides: NDArray[np.float64], bend: float) -> _Body:
     """Return a sheet of paper. At depth zero two triangles show what a thousand would."""
+    if bend:
+        return _bent_print_of(sides, bend)
     return _Body(
         _corners(sides),
         np.zeros(CORNERS),
         np.ones(CORNERS, dtype=np.bool_),
         np.array([*(sides / 2), 0.0]),
         np.array([[0, 1, 2], [0, 2, 3]]),
+    )
+
+
+def _bent_print_of(sides: NDArray[np.float64], bend: float) -> _Body:
+    """Return a sheet bent about an upright axis, as round a pipe, in upright strips."""
+    along = np.linspace(0, 1, STRIPS + 1)
+    places = np.array([[x, y] for x in along for y in (0, 1)]) * sides
+    depths = bend * sides[0] / 2 * (2 * places[:, 0] / sides[0] - 1) ** 2
+    first = 2 * np.arange(STRIPS)[:, None]
+    triangles = np.concatenate([first + np.array([0, 2, 3]), first + np.array([0, 3, 1])])
+    return _Body(
+        places,
+        depths,
+        np.ones(len(places), dtype=np.bool_),
+        np.array([*(sides / 2), 0.0]),
+        triangles,
     )
 
 
@@ -215,6 +267,40 @@ def _neck(mesh: NDArray[np.float64]) -> NDArray[np.float64]:
     oval = mesh[list(FACE_OVAL)]
     x, depth = float(oval[:, 0].mean()), float(mesh[list(EARS), 2].mean())
     return np.array([x, float(oval[:, 1].max()), depth])
+
+
+def _with_lids(portrait: Portrait, shut: float) -> NDArray[np.uint8]:
+    """Return the picture with its upper lids lowered: skin is drawn over the eyes, down to lashes.
+
+    Column by column, from what is seen just above the eye to what is seen just below.
+    """
+    rgb = portrait.rgb.copy()
+    for outer, upper, lower, inner in EYES:
+        above = portrait.mesh[[outer, *upper, inner], :2]
+        below = portrait.mesh[[outer, *lower, inner], :2]
+        (left, right), width = np.sort(above[[0, -1], 0]), float(np.ptp(above[:, 0]))
+        columns = np.arange(int(np.ceil(left)), int(right))
+        top, bottom = (
+            np.interp(columns, *line[np.argsort(line[:, 0])].T) for line in (above, below)
+        )
+        edge = top + shut * (bottom - top)
+        # Towards the corners the lids meet anyway.
+        skin_top, skin_bottom = top - LID_RIM * width, bottom + LID_RIM * width
+        rows = np.arange(int(skin_top.min()), int(np.ceil(skin_bottom.max())))[:, None]
+        share = np.clip((rows - skin_top) / (skin_bottom - skin_top), 0, 1)[..., None]
+        across = columns.astype(np.float64) + 0.5
+        first, last = (
+            _sample(portrait.rgb, across, line).astype(np.float64)
+            for line in (skin_top, skin_bottom)
+        )
+        skin = first * (1 - share) + last * share
+        lashes = np.abs(rows - edge) <= max(LASHES * width, 0.75)
+        skin[lashes] *= LASH_SHADE
+        covered = (rows >= skin_top) & (rows <= edge + LASHES * width)
+        piece = rgb[rows[:, 0][:, None], columns]
+        piece[covered] = skin[covered].astype(np.uint8)
+        rgb[rows[:, 0][:, None], columns] = piece
+    return rgb
 
 
 def _rasterise(

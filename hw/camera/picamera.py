@@ -20,6 +20,7 @@ from hw.errors import DeviceFailed, DeviceMissing, DeviceTimeout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hw.camera.controls import Controls
     from hw.camera.port import Cue
 
 SIZE_PX = (640, 480)
@@ -86,6 +87,23 @@ class PiCamera:
 
     def cue(self, cue: Cue) -> None:
         """The person is asked by the screen; the camera has no light to steer."""
+
+    def set_controls(self, controls: Controls) -> None:
+        """Move libcamera's own automatic exposure; fix the colours, or leave them to it."""
+        camera = self._camera
+        if camera is None:
+            return
+        kelvin = controls.white_balance_k
+        wanted: dict[str, object] = {
+            "AeEnable": True,
+            "ExposureValue": controls.exposure_bias_ev,
+            "AwbEnable": kelvin is None,
+        }
+        if kelvin is not None:
+            wanted["ColourTemperature"] = kelvin
+        # An older libcamera has no colour temperature, and refuses what it has not.
+        has = camera.camera_controls
+        camera.set_controls({name: each for name, each in wanted.items() if name in has})
 
     def close(self) -> None:
         """Stop the camera."""

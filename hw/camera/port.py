@@ -1,7 +1,8 @@
 """The port of a camera: fresh frames, in order, from the device that was opened.
 
-Every driver (file, sim, picamera) implements it in full; those that run without a lens pass the
-same contract suite. It knows nothing of faces.
+Every driver (file, sim, picamera, v4l2) implements it in full. File, sim and, on a stand-in of the
+kernel, v4l2 pass one contract suite; picamera, which does not count dropped frames, has tests of its
+own on a stand-in of the vendor's library. It knows nothing of faces.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hw.camera.controls import Controls
+
 
 class Cue(StrEnum):
     """What the person in front of the camera is being asked to do."""
@@ -24,6 +27,8 @@ class Cue(StrEnum):
     TURN_LEFT = "turn_left"
     """The person's own left, which is on the right-hand side of a frame."""
     TURN_RIGHT = "turn_right"
+    BLINK = "blink"
+    """Close the eyes for a moment and open them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,13 @@ class CameraPort(Protocol):
         """Tell the device what the person is asked to do.
 
         A real camera may steer a light by it or ignore it; a simulated one plays the person.
+        """
+        ...
+
+    def set_controls(self, controls: Controls) -> None:
+        """Set exposure and white balance for the frames to come; what it has not is left.
+
+        They are gone when the camera is closed.
         """
         ...
 

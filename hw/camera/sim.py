@@ -5,6 +5,10 @@ Knows the port, the pace and how a person moves. Does not know how a head is dra
 portrait, held before the camera, turned and tilted on cue. A rendered head proves nothing about
 living people: it is `simulated`, and no mask, replay or real lens is in it.
 
+Asked to blink, the person closes the eyes for half a second; a print does not. Every frame has
+noise of its own, as a sensor's have. The hall can be dark (`dim=EV`), so that the exposure that
+the camera is told has something to mend.
+
 "Left" is the person's own left. In a picture that is not mirrored it lies on the right-hand side,
 so that a head that turns left moves its nose to the right of the picture; that is a positive yaw.
 """
@@ -20,6 +24,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from hw.camera import portrait
+from hw.camera.controls import GAMMA
 from hw.camera.head import Head, Pose, backdrop
 from hw.camera.pace import Pace, checked_fps
 from hw.camera.port import Cue, Frame
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from hw.camera.controls import Controls
 
 FPS = 10.0
 SIZE_PX = (640, 480)
@@ -42,9 +49,16 @@ PRINT_TURN_DEG, PRINT_TILT_DEG = 28.0, 8.0
 SWAY_DEG = 0.9
 SWAY_S = (4.1, 5.7)
 """How long one sway to the side, and one nod, take."""
+BLINK_S = (0.3, 0.45, 1.0, 1.15)
+"""From being asked: the lids begin to fall, are down, begin to rise, are up."""
+NOISE = 1.6
+"""Grey levels: a real sensor is never without, and no two of its pictures are equal."""
+NOISE_ROOM_PX = 64
+"""One sheet of noise serves all frames, each time from another place."""
 KEPT_POSES = 24
-_SIDES = {Cue.LOOK_AHEAD: 0.0, Cue.TURN_LEFT: 1.0, Cue.TURN_RIGHT: -1.0}
-_OPTIONS = frozenset({"file", "flat", "fps", "size", "faces"})
+MAX_DIM_EV = 8.0
+_SIDES = {Cue.LOOK_AHEAD: 0.0, Cue.TURN_LEFT: 1.0, Cue.TURN_RIGHT: -1.0, Cue.BLINK: 0.0}
+_OPTIONS = frozenset({"file", "flat", "fps", "size", "faces", "dim"})
 _SIZE = re.compile(r"([1-9]\d{2,3})x([1-9]\d{2,3})", re.ASCII)
 
 
@@ -61,6 +75,8 @@ class HeadCamera:
         fps: float = FPS,
         size_px: tuple[int, int] = SIZE_PX,
         faces: int = 1,
+        noise: float = NOISE,
+        dim_ev: float = 0.0,
     ) -> None:
         """Choose who stands before the camera; nothing is opened yet.
 
@@ -70,6 +86,8 @@ class HeadCamera:
             fps: frames a second, as `hw.camera.pace` allows.
             size_px: width and height of a frame, `MIN_SIZE_PX` to `MAX_SIZE_PX`.
             faces: how many copies of the person: one of `FACES`.
+            noise: the sensor's, in grey levels; 0 repeats the same picture bit by bit.
+            dim_ev: how often the light is halved, 0 to `MAX_DIM_EV`.
 
         Raises:
             ValueError: a value out of its range.
@@ -84,10 +102,17 @@ class HeadCamera:
         self._pace = Pace(fps)
         self._motion = _Motion()
         self._drawn: dict[Pose, NDArray[np.uint8]] = {}
+        self._noise = Noise(size_px, noise) if noise else None
+        self._blink_ns: int | None = None
+        if not 0 <= dim_ev <= MAX_DIM_EV:
+            raise ValueError("dim out of range")
+        self._dim_ev, self._bias_ev = dim_ev, 0.0
 
     @classmethod
     def from_url_query(cls, query: Mapping[str, str]) -> Self:
-        """Choose by the values of a URL: `file=HEAD.npz[&flat=1][&fps=N][&size=WxH][&faces=0|3]`.
+        """Choose by the values of a URL.
+
+        They are `file=HEAD.npz[&flat=1][&fps=N][&size=WxH][&faces=0|3][&dim=EV]`.
 
         Raises:
             BadDeviceURL: an option that is not known, or a value that it does not take.
@@ -105,9 +130,10 @@ class HeadCamera:
                 fps=float(query.get("fps", FPS)),
                 size_px=(int(size[1]), int(size[2])),
                 faces=int(query.get("faces", "1")),
+                dim_ev=float(query.get("dim", "0")),
             )
         except ValueError as error:
-            raise BadDeviceURL("camera", "fps, size or faces out of range") from error
+            raise BadDeviceURL("camera", "fps, size, faces or dim out of range") from error
 
     def open(self) -> None:
         """Load the portrait and draw the first pose.
@@ -121,6 +147,7 @@ class HeadCamera:
         head = Head(portrait.load(self._file), width=width, height=height, flat=self._flat)
         self._drawn = {Pose(): self._draw(head, Pose())}
         self._head, self._motion, self._pace = head, _Motion(), Pace(self._fps)
+        self._blink_ns = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames at the chosen pace; who comes late gets the frame of now.
@@ -135,16 +162,27 @@ class HeadCamera:
             if self._head is not head:
                 continue
             taken_ns = time.monotonic_ns()
-            yield Frame(self._seen(head, self._pose(taken_ns, seq)), taken_ns, seq)
+            rgb = self._seen(head, self._pose(taken_ns, seq))
+            rgb = _lit(rgb, self._bias_ev - self._dim_ev)
+            if self._noise is not None:
+                rgb = self._noise.on(rgb, seq)
+            yield Frame(rgb, taken_ns, seq)
         raise DeviceFailed("camera", "not open")
 
     def cue(self, cue: Cue) -> None:
         """Let the person, or whoever holds the print, begin to do what is asked."""
-        self._motion = self._motion.towards(_SIDES[cue], time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        self._motion = self._motion.towards(_SIDES[cue], now_ns)
+        if cue is Cue.BLINK:
+            self._blink_ns = now_ns
+
+    def set_controls(self, controls: Controls) -> None:
+        """Expose the next frames by so much more or less; their colours are as they are."""
+        self._bias_ev = controls.exposure_bias_ev
 
     def close(self) -> None:
         """Forget the portrait."""
-        self._head, self._drawn = None, {}
+        self._head, self._drawn, self._bias_ev = None, {}, 0.0
 
     def _pose(self, at_ns: int, seq: int) -> Pose:
         """Return the pose of an instant, one of the few that are drawn; alive, yet repeatable."""
@@ -157,7 +195,8 @@ class HeadCamera:
             yaw, pitch = TURN_DEG * side, 0.0
         shake, nod = (SWAY_DEG * math.sin(2 * math.pi * seq / self._fps / s) for s in SWAY_S)
         step = 1 if abs(yaw) < 2 else 2
-        return Pose(float(step * round((yaw + shake) / step)), float(round(pitch + nod)))
+        shut = 0.0 if self._blink_ns is None else lids((at_ns - self._blink_ns) / 1e9)
+        return Pose(float(step * round((yaw + shake) / step)), float(round(pitch + nod)), shut)
 
     def _seen(self, head: Head, pose: Pose) -> NDArray[np.uint8]:
         drawn = self._drawn
@@ -178,6 +217,52 @@ class HeadCamera:
             rgb = _crowd(head.render(pose), self._faces)
         rgb.setflags(write=False)
         return rgb
+
+
+class Noise:
+    """A sensor's noise: the same for the same number of a frame, another for another."""
+
+    def __init__(self, size_px: tuple[int, int], level: float) -> None:
+        """Make the sheet.
+
+        Args:
+            size_px: width and height of a frame.
+            level: standard deviation, in grey levels.
+        """
+        width, height = size_px
+        shape = (height + NOISE_ROOM_PX, width + NOISE_ROOM_PX, 3)
+        chance = np.random.default_rng(0)
+        self._sheet = np.rint(chance.normal(0, level, shape)).astype(np.int16)
+
+    def on(self, rgb: NDArray[np.uint8], seq: int) -> NDArray[np.uint8]:
+        """Return a frame with the noise of its number: (H, W, 3) uint8, read-only."""
+        height, width = rgb.shape[:2]
+        # The steps share no divisor with the room, so that no place comes twice for long.
+        down, along = (
+            seq * 37 % NOISE_ROOM_PX,
+            (seq * 23 + seq // NOISE_ROOM_PX) % NOISE_ROOM_PX,
+        )
+        noisy = rgb + self._sheet[down : down + height, along : along + width]
+        out: NDArray[np.uint8] = np.clip(noisy, 0, 255).astype(np.uint8)
+        out.setflags(write=False)
+        return out
+
+
+def _lit(rgb: NDArray[np.uint8], light_ev: float) -> NDArray[np.uint8]:
+    """Return a frame in so many times twice the light, as a camera's gamma shows it."""
+    if light_ev == 0:
+        return rgb
+    table = np.rint(np.arange(256) * 2 ** (light_ev / GAMMA)).clip(0, 255).astype(np.uint8)
+    lit: NDArray[np.uint8] = table[rgb]
+    lit.setflags(write=False)
+    return lit
+
+
+def lids(since_s: float) -> float:
+    """Return how far the eyes are shut so long after being asked, in quarters from 0 to 1."""
+    begin, down, rise, up = BLINK_S
+    falling = np.interp(since_s, (begin, down, rise, up), (0.0, 1.0, 1.0, 0.0))
+    return round(float(falling) * 4) / 4
 
 
 class _Motion:

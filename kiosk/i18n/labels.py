@@ -24,6 +24,11 @@ class Hint(StrEnum):
     QUALITY_SHARPNESS = "quality_sharpness"
     QUALITY_EXPOSURE = "quality_exposure"
     QUALITY_POSE = "quality_pose"
+    QUALITY_LIGHT = "quality_light"
+    QUALITY_EYES = "quality_eyes"
+    QUALITY_MOUTH = "quality_mouth"
+    QUALITY_EXPRESSION = "quality_expression"
+    QUALITY_BACKGROUND = "quality_background"
 
     @classmethod
     def of(cls, reason: Reason | None) -> Hint | None:

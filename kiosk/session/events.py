@@ -30,6 +30,7 @@ class FaceCue(StrEnum):
     TURN_LEFT = "turn_left"
     """The person's own left."""
     TURN_RIGHT = "turn_right"
+    BLINK = "blink"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class FaceMatch:
         reasons: why something could not be found, e.g. NO_FACE, QUALITY_SIZE; empty if it could.
         simulated: whether the frames came from a file or a renderer.
         models: role to the id of the model that played it.
+        tries: how often the person was asked to show life, 0 if never.
     """
 
     band: FaceBand = FaceBand.NONE
@@ -51,6 +53,7 @@ class FaceMatch:
     reasons: tuple[Reason, ...] = ()
     simulated: bool = False
     models: Mapping[str, str] = field(default_factory=dict)
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

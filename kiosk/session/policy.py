@@ -21,8 +21,10 @@ MOST_RESTRICTIVE: Final = Policy(
     layers=ALL_LAYERS,
     face_fmr="1e-5",
     key_attempts=1,
+    downgrade="refuse",
 )
-"""Every layer is required, no simulator may take part; and `why_none` lets nothing be accepted."""
+"""Every layer is required, no simulator may take part, no chip may be opened in a weaker way than
+it can; and `why_none` lets nothing be accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class Prompt(StrEnum):
     LOOK_AHEAD = "look_ahead"
     TURN_LEFT = "turn_left"
     TURN_RIGHT = "turn_right"
+    BLINK = "blink"
+    """Close the eyes for a moment and open them again."""
     CHECKING = "checking"
     SAVING = "saving"
     ACCEPTED = "accepted"

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from msgspec import UNSET
+
 from emrtd.errors import ChipMalformed
 from emrtd.lds import dg1, dg2
 from emrtd.passive_auth import VerifiedGroups
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from emrtd.verify import Findings
     from kiosk.session.policy import PolicyInForce
+    from wire.policy import OnDowngrade
 
 _KNOWN: Final = frozenset(
     {
@@ -35,6 +38,13 @@ _KNOWN: Final = frozenset(
     }
 )
 """What is known of a chip by these outcomes decides; each other row asks for it again."""
+
+_UNTIMELY: Final = frozenset(
+    {Reason.SIGNER_EXPIRED, Reason.SIGNER_NOT_YET_VALID, Reason.ISSUER_EXPIRED}
+)
+"""What a wrong clock makes of good certificates."""
+MAX_REASONS: Final = 16
+"""As many as a record has room for; the deciding one is the first."""
 
 NOTHING_CHECKED: Final = Bands(pa=CheckBand.ABSENT, aa=CheckBand.ABSENT, ca=CheckBand.ABSENT)
 
@@ -125,6 +135,7 @@ def bands_of(findings: Findings, match: FaceMatch | None) -> Bands:
         ca=CheckBand(findings.checks.ca.value),
         face=seen.band,
         live=seen.live,
+        live_tries=seen.tries or UNSET,
     )
 
 
@@ -152,14 +163,29 @@ def _no_policy(case: Case) -> tuple[Reason, ...]:
 def _not_genuine(case: Case) -> tuple[Reason, ...]:
     """Hold if the data or the chip is not what it says."""
     lies = case.findings.outcome is ChipOutcome.NOT_GENUINE
-    if not lies or _only_expired(case):
+    if not lies or _only_untimely(case):
         return ()
     return _chip_reasons(case) or (Reason.SIGNATURE_INVALID,)
 
 
+def _weaker_refused(case: Case) -> tuple[Reason, ...]:
+    """Hold if the chip was opened in a weaker way than it can, and the policy refuses that."""
+    return _downgraded(case, "refuse")
+
+
+def _weaker_access(case: Case) -> tuple[Reason, ...]:
+    """Hold if the chip was opened in a weaker way than it can, unless the policy accepts that."""
+    return _downgraded(case, "refer")
+
+
+def _downgraded(case: Case, leads_to: OnDowngrade) -> tuple[Reason, ...]:
+    weaker = case.findings.downgraded and case.policy.policy.on_downgrade == leads_to
+    return (Reason.ACCESS_DOWNGRADED,) if weaker else ()
+
+
 def _signer_expired(case: Case) -> tuple[Reason, ...]:
-    """Hold if all is as signed, by a signer whose time is over: or this device's clock is wrong."""
-    return (Reason.SIGNER_EXPIRED,) if _only_expired(case) else ()
+    """Hold if all is as signed, by signer and issuer out of their time: or the clock is wrong."""
+    return _chip_reasons(case) if _only_untimely(case) else ()
 
 
 def _unreadable(case: Case) -> tuple[Reason, ...]:
@@ -170,8 +196,8 @@ def _unreadable(case: Case) -> tuple[Reason, ...]:
 
 def _issuer_unknown(case: Case) -> tuple[Reason, ...]:
     """Hold if nobody that is trusted signed the data, also where PA is not required."""
-    known = isinstance(case.findings.groups, VerifiedGroups)
-    return () if known else (Reason.ISSUER_UNKNOWN,)
+    verified = isinstance(case.findings.groups, VerifiedGroups)
+    return () if verified else (Reason.ISSUER_UNKNOWN,)
 
 
 def _may_be_copy(case: Case) -> tuple[Reason, ...]:
@@ -210,13 +236,16 @@ def _nothing_seen(case: Case) -> tuple[Reason, ...]:
     """Hold if LIVE or FACE is required and the worker could not see enough to say anything."""
     if case.match is None or not _face_asked(case):
         return ()
-    return case.match.reasons
+    return tuple(each for each in case.match.reasons if each is not Reason.LIVE_LAYER_MISSING)
 
 
 def _not_live(case: Case) -> tuple[Reason, ...]:
-    """Hold if LIVE is required and no living head was seen."""
+    """Hold if LIVE is required and no living head was seen, or one layer could not look."""
     if not case.requires(Layer.LIVE):
         return ()
+    missing = case.match is not None and Reason.LIVE_LAYER_MISSING in case.match.reasons
+    if missing:
+        return (Reason.LIVE_LAYER_MISSING,)
     live = case.match is not None and case.match.live is LiveBand.PASSED
     return () if live else (Reason.NOT_LIVE,)
 
@@ -239,23 +268,27 @@ def _face_asked(case: Case) -> bool:
     return case.requires(Layer.LIVE) or case.requires(Layer.FACE)
 
 
-def _only_expired(case: Case) -> bool:
-    return _chip_reasons(case) == (Reason.SIGNER_EXPIRED,)
+def _only_untimely(case: Case) -> bool:
+    reasons = _chip_reasons(case)
+    return bool(reasons) and _UNTIMELY.issuperset(reasons)
 
 
 def _chip_reasons(case: Case) -> tuple[Reason, ...]:
-    return tuple(Reason(fault.value) for fault in case.findings.reasons)
+    found = case.findings.reasons[:MAX_REASONS]
+    return tuple(Reason(fault.value) for fault in found)
 
 
 ACCEPT: Final = "accept"
 
 CARD_ROWS: Final = (
     Row("not_genuine", Outcome.REFUSED, _not_genuine),
+    Row("weaker_refused", Outcome.REFUSED, _weaker_refused),
     Row("no_policy", Outcome.REFERRED, _no_policy),
     Row("simulator", Outcome.REFERRED, _simulator),
     Row("unreadable", Outcome.REFERRED, _unreadable),
     Row("signer_expired", Outcome.REFERRED, _signer_expired),
     Row("issuer_unknown", Outcome.REFERRED, _issuer_unknown),
+    Row("weaker_access", Outcome.REFERRED, _weaker_access),
     Row("may_be_copy", Outcome.REFERRED, _may_be_copy),
     Row("expired", Outcome.REFERRED, _expired),
     Row("no_portrait", Outcome.REFERRED, _no_portrait),

@@ -30,8 +30,8 @@ from kiosk.session.events import (
 from kiosk.vision.port import (
     MAX_FRAME_BYTES,
     MAX_PORTRAIT_BYTES,
+    Challenge,
     Cued,
-    Direction,
     Failed,
     Fmr,
     FromWorker,
@@ -125,10 +125,12 @@ class ChildWorkers:
 
     camera_url: str
     models: Path
+    net: str | None = None
+    """The name of the net that embeds, or "strict"; None: the one that is there."""
 
     def begin(self) -> Worker:
         """Start a child, and pass on the names of its phases. Raises OSError."""
-        process, wire = spawn(self.camera_url, self.models, stderr=subprocess.PIPE)
+        process, wire = spawn(self.camera_url, self.models, net=self.net, stderr=subprocess.PIPE)
         threading.Thread(target=_pass_on, args=(process,), name="vision-log", daemon=True).start()
         return Worker(wire, process, simulated=self.camera_url.startswith(SIMULATED))
 
@@ -227,7 +229,9 @@ class Eyes:
             self._listening = self._spawn_task(self._listen(worker))
             await self._send(worker, Watch())
 
-    async def match(self, portrait: bytes, *, fmr: Fmr, turn: Direction, seconds: float) -> None:
+    async def match(
+        self, portrait: bytes, *, fmr: Fmr, challenges: tuple[Challenge, ...], seconds: float
+    ) -> None:
         """Ask for the one comparison; the worker's last word comes as an event."""
         async with self._in_order:
             worker = self._worker
@@ -236,7 +240,9 @@ class Eyes:
             elif len(portrait) > MAX_PORTRAIT_BYTES:
                 self._tell(FaceJudged(FaceMatch(reasons=(Reason.QUALITY_PORTRAIT,))))
             else:
-                match = Match(portrait=portrait, fmr=fmr, turn=turn, seconds=seconds)
+                match = Match(
+                    portrait=portrait, fmr=fmr, challenges=challenges, seconds=seconds
+                )
                 worker.asked = True
                 await self._send(worker, match)
 
@@ -317,6 +323,7 @@ class Eyes:
                         band=FaceBand(frame.band),
                         live=LiveBand(frame.live),
                         frames=frame.frames,
+                        tries=frame.tries,
                         reasons=tuple(map(Reason, frame.reasons)),
                         simulated=self.seen.simulated,
                         models=self.seen.models,

@@ -16,10 +16,11 @@ from hw.open import open_card, open_key
 from kiosk.bundles.policy import load as load_policy
 from kiosk.bundles.trust import load_trust
 from kiosk.outbox import Outbox
+from kiosk.station.chance import by_chance
 from kiosk.station.eyes import SIMULATED, ChildWorkers, HasWorkers
 from kiosk.station.home import HomeUnusableError
 from kiosk.station.link_socket import LinkServer
-from kiosk.station.station import Equipment, Station, by_chance
+from kiosk.station.station import Equipment, Station
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from hw.card.port import CardPort
     from kiosk.station.home import DeviceConfig, DeviceHome, FleetKeys
-    from kiosk.vision.port import Direction
+    from kiosk.vision.port import Challenge
 
 START_S: Final = 10.0
 END_S: Final = 15.0
@@ -47,7 +48,7 @@ class Options:
         outbox: another queue's file.
         link_socket: where the link connects; None: no link is served.
         workers: where vision workers come from; None: children of this process.
-        turn: draws where a person is asked to turn the head.
+        challenges: draws what a person is asked to show life by.
     """
 
     models: Path
@@ -59,7 +60,7 @@ class Options:
     outbox: Path | None = None
     link_socket: Path | None = None
     workers: HasWorkers | None = None
-    turn: Callable[[], Direction] = by_chance
+    challenges: Callable[[], tuple[Challenge, ...]] = by_chance
 
 
 class Kiosk:
@@ -176,5 +177,10 @@ class Kiosk:
             simulated=any(url.startswith(SIMULATED) for url in (card_url, camera_url)),
         )
         if link is None:
-            return Station(equipment, turn=options.turn)
-        return Station(equipment, turn=options.turn, health=lambda: link.health, filed=link.wake)
+            return Station(equipment, challenges=options.challenges)
+        return Station(
+            equipment,
+            challenges=options.challenges,
+            health=lambda: link.health,
+            filed=link.wake,
+        )

@@ -21,7 +21,8 @@ def report(ended: Ended) -> dict[str, Any]:
         ended: a session.
 
     Returns:
-        outcome, reasons, checks, face (band and frames), finger, record, row, apdus, ms by phase.
+        outcome, reasons, checks, face (band, frames and tries), finger, record, row, apdus, ms by
+        phase.
     """
     verdict, match = ended.verdict, ended.verdict.match
     return {
@@ -38,6 +39,7 @@ def report(ended: Ended) -> dict[str, Any]:
         "face": {
             "band": (FaceBand.NONE if match is None else match.band).value,
             "frames": 0 if match is None else match.frames,
+            "tries": 0 if match is None else match.tries,
         },
         "finger": Reason.NO_REFERENCE.value,
         "record": None if ended.record is None else str(ended.record),

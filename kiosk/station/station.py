@@ -42,6 +42,7 @@ from kiosk.session.events import (
 from kiosk.session.machine import Site, step, timeout_s
 from kiosk.session.states import Filing, Idle, ReadingChip, State
 from kiosk.station.cards import CardThread, Confirm, Read, Told
+from kiosk.station.chance import by_chance
 from kiosk.station.clock import clock_quality, time_quality
 from kiosk.station.eyes import PLENTY, Eyes
 from kiosk.station.link_socket import LinkHealth
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from kiosk.session.policy import PolicyInForce
     from kiosk.session.verdict import Verdict
     from kiosk.station.eyes import HasWorkers
-    from kiosk.vision.port import Direction
+    from kiosk.vision.port import Challenge
     from wire.record import Lane, RecordIdentity
 
 log = structlog.get_logger(__name__)
@@ -150,11 +151,6 @@ class Ended:
     apdus: int
 
 
-def by_chance() -> Direction:
-    """Draw where a person is asked to turn the head, so that no recording can know."""
-    return secrets.choice(("left", "right"))
-
-
 class Station:
     """One kiosk. `run` it on a loop; `post`, `view` and `subscribe` work from any thread."""
 
@@ -163,7 +159,7 @@ class Station:
         equipment: Equipment,
         *,
         now: Callable[[], float] = time.time,
-        turn: Callable[[], Direction] = by_chance,
+        challenges: Callable[[], tuple[Challenge, ...]] = by_chance,
         health: Callable[[], LinkHealth] = LinkHealth,
         filed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -172,13 +168,13 @@ class Station:
         Args:
             equipment: what the station is made of.
             now: UTC seconds.
-            turn: draws where a person is asked to turn the head.
+            challenges: draws what a person is asked to show life by.
             health: what is known of the way out.
             filed: called on the loop's thread when a record was filed.
         """
         self._equipment = equipment
         self._now = now
-        self._turn = turn
+        self._challenges = challenges
         self._health = health
         self._filed = filed
         self._site = Site(equipment.policy())
@@ -377,7 +373,8 @@ class Station:
                 cards.ask(Read(password), visit=self._session.visit)
             case MatchFace(portrait, fmr):
                 seconds = max(PLENTY, self._site.policy.policy.patience.face - PLENTY)
-                self._spawn(eyes.match(portrait, fmr=fmr, turn=self._turn(), seconds=seconds))
+                drawn = self._challenges()
+                self._spawn(eyes.match(portrait, fmr=fmr, challenges=drawn, seconds=seconds))
             case ConfirmCard():
                 cards.ask(Confirm(), visit=self._session.visit)
             case FileRecord(verdict):

@@ -130,6 +130,7 @@ _CUES: Final = {
     FaceCue.LOOK_AHEAD: Prompt.LOOK_AHEAD,
     FaceCue.TURN_LEFT: Prompt.TURN_LEFT,
     FaceCue.TURN_RIGHT: Prompt.TURN_RIGHT,
+    FaceCue.BLINK: Prompt.BLINK,
 }
 
 RETRY: Final = frozenset(

@@ -21,6 +21,7 @@ def main() -> NoReturn:
     options.add_argument("--fd", type=int, required=True, help="The socket to the station.")
     options.add_argument("--camera", required=True, help="The camera's URL.")
     options.add_argument("--models", type=Path, required=True, help="The model files' folder.")
+    options.add_argument("--net", help="The net that embeds; strict: two that must agree.")
     options.add_argument("--production", action="store_true", help="Refuse simulated cameras.")
     given = options.parse_args()
     os.environ.update(dict.fromkeys(SINGLE_THREADED, "1"))
@@ -29,7 +30,11 @@ def main() -> NoReturn:
     code = 1
     try:
         code = run(
-            fd=given.fd, camera=given.camera, models=given.models, production=given.production
+            fd=given.fd,
+            camera=given.camera,
+            models=given.models,
+            net=given.net,
+            production=given.production,
         )
     except BaseException:  # noqa: BLE001 -- a traceback may quote what it was about
         say(Phase.FAILED)

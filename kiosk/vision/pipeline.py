@@ -1,9 +1,11 @@
 """One citizen's examination, frame by frame: what was seen goes in, what is said comes out.
 
-Knows the order (look ahead, turn, look ahead again), when two frames show one uninterrupted person,
-and every patience. Pure: no camera, no net, no clock. The face that turned must be the face that
-was compared, so that frames count only within one unbroken track: a face in each of them, nobody
-beside it, no jump, no long gap, and recognisably the same person before, during and after the turn.
+Knows the order (look ahead, do what is asked, look ahead again), when two frames show one
+uninterrupted person, how many tries there are, and that every layer must pass. Pure: no camera, no
+net, no clock. The face that showed life must be the face that was compared, so that frames count
+only within one unbroken track: a face in each of them, nobody beside it, no jump, no long gap, and
+recognisably the same person before, during and after. Whoever broke the track or went astray after
+something was asked has used a try; the next one asks for something else.
 """
 
 from __future__ import annotations
@@ -13,29 +15,33 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import msgspec
 import numpy as np
 
+from kiosk.vision.challenge import Standing, Trial
+from kiosk.vision.layers import Layers, Seen
 from kiosk.vision.port import Cued, Hinted, Judged
-from models.face.embed import cosine
-from models.face.liveness import Progress, TurnChallenge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from kiosk.vision.port import BandName, Direction, HintName, LiveName
+    from kiosk.vision.port import BandName, Challenge, HintName, LayerReason, LiveName
     from kiosk.vision.sight import Sight
     from models.face.mesh import Mesh
 
 FRONTAL_FRAMES: Final = 3
-"""So many good frames before the turn."""
+"""So many good frames before anything is asked."""
+APART_S: Final = 0.25
+"""Between two of them: neighbours are nearly one picture, and say nothing that one doesn't. So they
+cover half a second; every good frame between them must show the same person all the same."""
 KEPT_FRAMES: Final = 5
 """The newest of them."""
 RETURNED_FRAMES: Final = 2
 """So many good frames after it."""
-TURN_PATIENCE_S: Final = 8.0
-"""Who has not turned by then does not follow."""
+SETTLE_S: Final = 6.0
+"""From the last step to so many good frames."""
 MAX_GAP_S: Final = 2.0
 """Between two frames; in more time one person can take another's place unseen."""
 MIN_OVERLAP: Final = 0.5
@@ -52,15 +58,21 @@ Embedding: TypeAlias = "NDArray[np.float32]"
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Least cosines between frames that show the same person; they are the embedder's.
+    """How close frames are that show the same person; it is the embedder's to say.
 
     Attributes:
-        ahead: of two faces that look ahead.
+        ahead: the least closeness of two faces that look ahead.
         turning: of one that looks ahead and one that turns.
+        closeness: of two embeddings, -1..1.
     """
 
     ahead: float
     turning: float
+    closeness: Callable[[Embedding, Embedding], float] = field(repr=False)
+
+    def alike(self, seen: Embedding, others: Sequence[Embedding], least: float) -> bool:
+        """Return whether a face is like every one of the others; if there is none, it is."""
+        return all(self.closeness(seen, other) >= least for other in others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,44 +80,53 @@ class Question:
     """What the station wants to know.
 
     Attributes:
-        direction: where the person is asked to turn, as the person sees it.
+        challenges: what the person is asked for, and what in a second try.
         until_s: when the answer is due, on the clock of the sights.
         compare: how like the portrait at least `FRONTAL_FRAMES` embeddings are.
     """
 
-    direction: Direction
+    challenges: tuple[Challenge, ...]
     until_s: float
     compare: Callable[[Sequence[Embedding]], BandName] = field(repr=False)
 
 
 class _Step(Enum):
     LOOKING = auto()
-    TURNING = auto()
-    RETURNING = auto()
+    TRYING = auto()
+    SETTLING = auto()
 
 
 class Examination:
     """The state of one examination. Frames are seen from the start, so that asking finds some."""
 
-    def __init__(self, likeness: Likeness) -> None:
+    def __init__(self, likeness: Likeness, *, skin: float | None = None) -> None:
         """Begin.
 
         Args:
             likeness: of the embedder that the sights use.
+            skin: the least log-odds of a texture that looks like skin; None: there is no such
+                layer, and nobody passes for living.
         """
-        self._likeness = likeness
+        self._likeness, self._skin = likeness, skin
+        self._layers = Layers(skin)
         self._hints = _Hints()
         self._question: Question | None = None
         self._flaws: Counter[HintName] = Counter()
-        self._challenged = False
+        self._tries, self._met = 0, False
         self._judged = False
         self._last: Sight | None = None
         self._step = _Step.LOOKING
         self._before: list[Embedding] = []
+        self._counted_s = float("-inf")
         self._after: list[Embedding] = []
-        self._challenge: TurnChallenge | None = None
-        self._turn_until_s = 0.0
+        self._trial: Trial | None = None
+        self._settle_until_s = 0.0
         self._unlike = 0
+
+    @property
+    def met(self) -> bool:
+        """Whether the challenge was met, whatever the other layers say."""
+        return self._met
 
     def ask(self, question: Question) -> None:
         """Take the question; the next sights answer it, and are hinted at anew."""
@@ -121,6 +142,8 @@ class Examination:
         """
         if self._judged:
             return []
+        if not sight.fresh:
+            return self._refuse_frames()
         flaw = self._flaw(sight)
         if flaw is not None:
             self._flaws[flaw] += 1
@@ -137,87 +160,141 @@ class Examination:
         due = self._question is not None and now_s >= self._question.until_s
         if self._judged or not due:
             return []
-        return [self._judge("failed" if self._challenged else "absent")]
+        return [self._judge("failed" if self._tries else "absent")]
+
+    def _refuse_frames(self) -> list[Said]:
+        """Answer that frames are not the camera's own, as soon as there is a question."""
+        if self._question is None:
+            return []
+        self._judged = True
+        return [
+            Judged(
+                band="none",
+                live="failed",
+                frames=0,
+                tries=self._tries,
+                reasons=("frames_not_fresh",),
+            )
+        ]
 
     def _flaw(self, sight: Sight) -> HintName | None:
         """Return what is wrong with a frame; a turned head is as asked while it is asked."""
         if sight.faces != 1:
             return "no_face" if sight.faces == 0 else "several_faces"
-        if self._step is _Step.TURNING:
+        if self._trial is not None and self._trial.acting:
             return None
-        turning_back = self._step is _Step.RETURNING and sight.flaw == "quality_pose"
+        turning_back = self._step is not _Step.LOOKING and sight.flaw == "quality_pose"
         return None if turning_back else sight.flaw
 
     def _begin_again(self) -> list[Said]:
         """Forget the track."""
-        said: list[Said] = [] if self._step is _Step.LOOKING else [Cued("look_ahead")]
-        self._step = _Step.LOOKING
-        self._before, self._after, self._challenge, self._unlike = [], [], None, 0
-        return said
+        used = self._trial is not None and self._trial.shown
+        self._step, self._trial = _Step.LOOKING, None
+        self._before, self._after, self._unlike = [], [], 0
+        self._counted_s = float("-inf")
+        self._layers = Layers(self._skin)
+        return [Cued("look_ahead")] if used else []
+
+    def _go_astray(self) -> list[Said]:
+        """Begin again if there is another try, else judge what there is."""
+        if self._question is None or self._tries >= len(self._question.challenges):
+            return [self._judge("failed")]
+        return self._begin_again()
 
     def _advance(self, sight: Sight, mesh: Mesh) -> list[Said]:
+        self._layers.follow(sight)
         match self._step:
             case _Step.LOOKING:
                 return self._look(sight, mesh)
-            case _Step.TURNING:
-                return self._turn(sight, mesh)
-            case _Step.RETURNING:
-                return self._return(sight, mesh)
+            case _Step.TRYING:
+                return self._try(sight, mesh)
+            case _Step.SETTLING:
+                return self._settle(sight)
 
     def _look(self, sight: Sight, mesh: Mesh) -> list[Said]:
         if sight.flaw is not None:
             return []
         seen = sight.embed()
-        if not _alike(seen, self._before, self._likeness.ahead):
+        if not self._likeness.alike(seen, self._before, self._likeness.ahead):
             self._begin_again()
-        self._before = [*self._before, seen][-KEPT_FRAMES:]
+        if sight.taken_s - self._counted_s >= APART_S:
+            self._before = [*self._before, seen][-KEPT_FRAMES:]
+            self._counted_s = sight.taken_s
+            self._layers.look(sight)
         if self._question is None or len(self._before) < FRONTAL_FRAMES:
             return []
-        direction = self._question.direction
-        self._challenge = TurnChallenge(direction, reference=mesh)
-        self._turn_until_s = sight.taken_s + TURN_PATIENCE_S
-        self._challenged = True
-        self._step = _Step.TURNING
-        return [Cued("turn_left" if direction == "left" else "turn_right")]
-
-    def _turn(self, sight: Sight, mesh: Mesh) -> list[Said]:
-        if sight.taken_s > self._turn_until_s:
+        if self._tries >= len(self._question.challenges):
             return [self._judge("failed")]
-        if not _alike(sight.embed(), self._before, self._likeness.turning):
-            self._unlike += 1
-            return self._begin_again() if self._unlike >= UNLIKE_IN_A_ROW else []
-        self._unlike = 0
-        match self._feed(mesh):
-            case Progress.FAILED:
-                return [self._judge("failed")]
-            case Progress.WAITING:
-                return []
-            case Progress.TURNED | Progress.PASSED:
-                self._step = _Step.RETURNING
-                return [Cued("look_ahead")]
+        steps = self._question.challenges[self._tries]
+        self._trial = Trial(steps, reference=mesh, since_s=sight.taken_s)
+        self._step = _Step.TRYING
+        return self._try(sight, mesh)
 
-    def _return(self, sight: Sight, mesh: Mesh) -> list[Said]:
-        progress = self._feed(mesh)
-        if progress is Progress.FAILED:
+    def _try(self, sight: Sight, mesh: Mesh) -> list[Said]:
+        trial = self._trial
+        if trial is None or not self._goes_on_alike(sight, trial):
+            return self._begin_again()
+        if self._unlike:
+            return []
+        shown = trial.shown
+        standing = trial.feed(sight, mesh)
+        self._tries += trial.shown and not shown
+        said: list[Said] = [Cued(each) for each in trial.take_cues()]
+        match standing:
+            case Standing.UNDER_WAY:
+                return said
+            case Standing.TOO_LATE:
+                return [*said, self._judge("failed")]
+            case Standing.ASTRAY:
+                return [*said, *self._go_astray()]
+            case Standing.DONE:
+                self._step, self._settle_until_s = _Step.SETTLING, sight.taken_s + SETTLE_S
+                return [*said, *self._settle(sight)]
+
+    def _goes_on_alike(self, sight: Sight, trial: Trial) -> bool:
+        """Count a frame unlike those before, and return whether that is still a slip."""
+        ahead = not trial.acting and sight.flaw is None
+        least = self._likeness.ahead if ahead else self._likeness.turning
+        alike = self._likeness.alike(sight.embed(), self._before, least)
+        self._unlike = 0 if alike else self._unlike + 1
+        return self._unlike < UNLIKE_IN_A_ROW
+
+    def _settle(self, sight: Sight) -> list[Said]:
+        if sight.taken_s > self._settle_until_s:
             return [self._judge("failed")]
-        if progress is not Progress.PASSED or sight.flaw is not None:
+        if sight.flaw is not None:
             return []
         seen = sight.embed()
-        if not _alike(seen, self._before, self._likeness.ahead):
-            return self._begin_again()
+        if not self._likeness.alike(seen, self._before, self._likeness.ahead):
+            return self._go_astray()
         self._after.append(seen)
-        return [self._judge("passed")] if len(self._after) >= RETURNED_FRAMES else []
+        self._layers.look(sight)
+        return [self._conclude()] if len(self._after) >= RETURNED_FRAMES else []
 
-    def _feed(self, mesh: Mesh) -> Progress:
-        return Progress.FAILED if self._challenge is None else self._challenge.feed(mesh)
+    def _conclude(self) -> Judged:
+        """Judge a challenge that was met: every other layer must have seen nothing wrong."""
+        self._met = True
+        match self._layers.verdict:
+            case Seen.NOTHING_WRONG:
+                return self._judge("passed")
+            case Seen.SOMETHING:
+                return self._judge("failed")
+            case Seen.COULD_NOT_LOOK:
+                return self._judge("absent", "live_layer_missing")
 
-    def _judge(self, live: LiveName) -> Judged:
+    def _judge(self, live: LiveName, why: LayerReason | None = None) -> Judged:
         self._judged = True
         frames = [*self._before, *self._after]
+        found = Judged(band="none", live=live, frames=0, tries=self._tries)
         if self._question is None or len(frames) < FRONTAL_FRAMES:
-            reasons = tuple(flaw for flaw, _ in self._flaws.most_common(1))
-            return Judged(band="none", live=live, frames=0, reasons=reasons)
-        return Judged(band=self._question.compare(frames), live=live, frames=len(frames))
+            flaws = tuple(flaw for flaw, _ in self._flaws.most_common(1))
+            return msgspec.structs.replace(found, reasons=flaws if why is None else (why, *flaws))
+        return msgspec.structs.replace(
+            found,
+            band=self._question.compare(frames),
+            frames=len(frames),
+            reasons=() if why is None else (why,),
+        )
 
 
 class _Hints:
@@ -237,11 +314,6 @@ class _Hints:
             return []
         self._told, self._told_s = hint, at_s
         return [Hinted(hint)]
-
-
-def _alike(seen: Embedding, others: Sequence[Embedding], least: float) -> bool:
-    """Return whether a face is like every one of the others; if there is none, it is."""
-    return all(cosine(seen, other) >= least for other in others)
 
 
 def _goes_on(last: Sight, sight: Sight) -> bool:

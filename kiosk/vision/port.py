@@ -15,13 +15,16 @@ from msgspec import Meta, Struct
 VISION_VERSION: Final = 1
 MAX_FRAME_BYTES: Final = 131_072
 """Of one frame; receive into one byte more and refuse MSG_TRUNC."""
+MAX_STEPS: Final = 3
+MAX_CHALLENGES: Final = 2
+"""Whoever turns to the wrong side is asked once more, for something else."""
 MAX_PORTRAIT_BYTES: Final = 122_880
 """Of a coded portrait; a chip's has 4 to 20 kB, a passport's sometimes 60."""
 
 Fmr = Literal["1e-3", "1e-4", "1e-5"]
-Direction = Literal["left", "right"]
-"""The person's own."""
-CueName = Literal["look_ahead", "turn_left", "turn_right"]
+ActName = Literal["turn_left", "turn_right", "blink"]
+"""What a person can be asked for; sides are the person's own."""
+CueName = Literal["look_ahead", "turn_left", "turn_right", "blink"]
 HintName = Literal[
     "no_face",
     "several_faces",
@@ -29,7 +32,13 @@ HintName = Literal[
     "quality_sharpness",
     "quality_exposure",
     "quality_pose",
+    "quality_light",
+    "quality_eyes",
+    "quality_mouth",
+    "quality_expression",
+    "quality_background",
 ]
+LayerReason = Literal["frames_not_fresh", "live_layer_missing"]
 FailureName = Literal["device_missing", "device_failed", "device_timeout", "quality_portrait"]
 BandName = Literal["same_strong", "same", "unsure", "different", "none"]
 LiveName = Literal["passed", "failed", "absent"]
@@ -46,19 +55,38 @@ class Watch(Struct, frozen=True, tag="watch", forbid_unknown_fields=True):
     version: int = VISION_VERSION
 
 
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that the person is asked for.
+
+    Attributes:
+        act: what.
+        pause_s: how long the person looks ahead before it is asked.
+        within_s: how long it may take from then on; for a turn, until the head is turned.
+    """
+
+    act: ActName
+    pause_s: Annotated[float, Meta(ge=0, le=5)] = 0.0
+    within_s: Annotated[float, Meta(ge=1, le=30)] = 8.0
+
+
+Challenge = Annotated[tuple[Step, ...], Meta(min_length=1, max_length=MAX_STEPS)]
+"""What is asked for, in this order."""
+
+
 class Match(Struct, frozen=True, kw_only=True, tag="match", forbid_unknown_fields=True):
     """Station, once: compare the living face with this portrait.
 
     Attributes:
         portrait: the coded image, JPEG or JPEG 2000.
         fmr: the nominal false match rate at which a face counts as the same.
-        turn: where the person is asked to turn the head; drawn anew for each citizen.
+        challenges: what the person is asked for, and what in a second try; drawn anew for each
+            citizen, by whom no camera can hear.
         seconds: how long it may take in all.
     """
 
     portrait: Annotated[bytes, Meta(min_length=1, max_length=MAX_PORTRAIT_BYTES)]
     fmr: Fmr
-    turn: Direction
+    challenges: Annotated[tuple[Challenge, ...], Meta(min_length=1, max_length=MAX_CHALLENGES)]
     seconds: Annotated[float, Meta(gt=0, le=600)]
 
     def __repr__(self) -> str:
@@ -97,14 +125,18 @@ class Judged(Struct, frozen=True, kw_only=True, tag="judged", forbid_unknown_fie
         band: how like the portrait the face was; "none" if no frame could be compared.
         live: whether a living head was seen.
         frames: how many frames were compared.
+        tries: how many challenges were begun.
         reasons: why something could not be found, at most one of each.
-        ms: milliseconds by phase: detect, mesh, quality, embed, portrait, whole.
+        ms: milliseconds by phase: detect, mesh, quality, embed, clues, iris, portrait, whole.
     """
 
     band: BandName
     live: LiveName
     frames: Annotated[int, Meta(ge=0, le=1_000)]
-    reasons: Annotated[tuple[HintName | Literal["quality_portrait"], ...], Meta(max_length=8)] = ()
+    tries: Annotated[int, Meta(ge=0, le=MAX_CHALLENGES)] = 0
+    reasons: Annotated[
+        tuple[HintName | LayerReason | Literal["quality_portrait"], ...], Meta(max_length=8)
+    ] = ()
     ms: Annotated[dict[Name, Annotated[float, Meta(ge=0, le=1e9)]], Meta(max_length=16)] = {}
 
 

@@ -13,11 +13,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
 from models import portrait
-from models.face import detect, embed, mesh
+from models.calibration import CalibrationError, require_net, shipped
+from models.face import backdrop, detect, iris, mesh
+from models.face.acquire import acquire
+from models.face.backdrop import MAX_MOVING, Backdrop
 from models.face.detect import Detector
-from models.face.embed import Embedder
+from models.face.embed import open_embedder
+from models.face.iris import Iris
 from models.face.mesh import Mesher
 from models.face.quality import assess
+from models.face.temporal import trace
+from models.face.texture import TextureError, features_of, find
 from models.manifest import load_verified, manifest_of
 from models.portrait import PortraitError
 from models.runtime import ModelError
@@ -31,13 +37,20 @@ if TYPE_CHECKING:
 
     from hw.camera.port import Frame
     from kiosk.vision.port import HintName
+    from models.calibration import Calibration
     from models.face.detect import Face
+    from models.face.light import Light
     from models.face.mesh import Mesh
-    from models.manifest import Calibration
+    from models.face.temporal import Trace
+    from models.face.texture import Texture
 
 MIN_SHARE_OF_LARGEST: Final = 0.4
 """A face whose box is narrower than this share of the largest one's stands far behind it, in the
 queue, and is nobody who might be meant."""
+
+
+def _nothing_to_measure() -> float:
+    raise ModelError("", "failed", "there are no eyes")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,57 +62,92 @@ class Sight:
         faces: how many people might be meant.
         mesh: the points of the face, if it is the only one.
         flaw: why the face cannot be compared now; None: it can, or there is none.
-        embed: compute its embedding, (192,) float32 of unit length, once. Raises ModelError.
+        light: what the pixels of that face say; None: there is no such face.
+        fresh: whether this frame and those before can have come from the camera one by one.
+        embed: compute its embedding, (size,) float32 of unit length, once. Raises ModelError.
+        openness: measure how open its eyes are, once. Raises ModelError.
+        texture: compute the log-odds that its surface is skin, once; None: nothing can.
+        trace: return what is kept of it to be compared with other frames; None: nothing can.
     """
 
     taken_s: float
     faces: int
     mesh: Mesh | None = None
     flaw: HintName | None = None
+    fresh: bool = True
+    light: Light | None = field(default=None, kw_only=True)
     embed: Callable[[], NDArray[np.float32]] = field(repr=False, kw_only=True)
+    openness: Callable[[], float] = field(default=_nothing_to_measure, repr=False, kw_only=True)
+    texture: Callable[[], float] | None = field(default=None, repr=False, kw_only=True)
+    trace: Callable[[], Trace] | None = field(default=None, repr=False, kw_only=True)
 
 
 def _nothing_to_embed() -> NDArray[np.float32]:
-    raise ModelError(embed.NAME, "failed", "there is no face")
+    raise ModelError("", "failed", "there is no face")
 
 
 class Eyes:
     """All nets of the worker, and how long they took."""
 
-    def __init__(self, models: Path) -> None:
+    def __init__(self, models: Path, net: str | None = None) -> None:
         """Load the nets.
 
         Args:
             models: the folder of the model files.
+            net: which net embeds, as `models.face.embed.open_embedder` wants it named.
 
         Raises:
             ModelError: one is missing, altered or does not load.
         """
         self._detector = Detector(load_verified(models, detect.NAME))
         self._mesher = Mesher(load_verified(models, mesh.NAME))
-        self._embedder = Embedder(load_verified(models, embed.NAME))
+        self._embedder = open_embedder(models, net)
+        self._iris = Iris(load_verified(models, iris.NAME))
+        self._texture = _texture(models)
+        self._backdrop = Backdrop()
         self._ms: dict[str, float] = {}
 
     @property
     def models(self) -> dict[str, str]:
         """Role to the id of the model that plays it."""
-        used = [manifest_of(name) for name in (detect.NAME, mesh.NAME, embed.NAME)]
-        return {each.role: each.id for each in used}
+        return {
+            "detect": manifest_of(detect.NAME).id,
+            "mesh": manifest_of(mesh.NAME).id,
+            "embed": self._embedder.id,
+            "iris": manifest_of(iris.NAME).id,
+        }
+
+    @property
+    def skin(self) -> float | None:
+        """The least log-odds of a texture that looks like skin; None: there is no such model."""
+        return None if self._texture is None else self._texture.threshold
 
     @property
     def calibration(self) -> Calibration:
-        """The embedder's.
+        """The embedder's, for pictures as they come to it here.
 
         Raises:
-            ModelError: its manifest has none.
+            ModelError: there is none.
         """
-        calibration = manifest_of(embed.NAME).calibration
-        if calibration is None:
-            raise ModelError(embed.NAME, "unknown", "no calibration")
-        return calibration
+        try:
+            return require_net(
+                shipped(self._embedder.name),
+                net=self._embedder.id,
+                pipeline=self._embedder.pipeline,
+            )
+        except CalibrationError as error:
+            raise ModelError(self._embedder.name, "unknown", "no calibration") from error
 
-    def look(self, frame: Frame) -> Sight:
+    def closeness(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+        """Return how close two embeddings of these eyes are, -1..1; 1 is the same."""
+        return float(self._embedder.closeness(one, other))
+
+    def look(self, frame: Frame, *, fresh: bool = True) -> Sight:
         """Return what a frame shows.
+
+        Args:
+            frame: the newest.
+            fresh: whether it and those before can have come from the camera one by one.
 
         Raises:
             ModelError: a net failed.
@@ -109,31 +157,42 @@ class Eyes:
         with self._timed("detect"):
             faces = in_front(self._detector.detect(frame.rgb))
         if len(faces) != 1:
-            return Sight(taken_s, len(faces), embed=_nothing_to_embed)
+            return Sight(taken_s, len(faces), fresh=fresh, embed=_nothing_to_embed)
         with self._timed("mesh"):
             points = self._mesher.mesh(frame.rgb, faces[0])
         if not points.is_face:
-            return Sight(taken_s, 0, embed=_nothing_to_embed)
+            return Sight(taken_s, 0, fresh=fresh, embed=_nothing_to_embed)
         with self._timed("quality"):
-            flaw = cast("HintName | None", assess(frame.rgb, points).first_failure)
-        return Sight(taken_s, 1, points, flaw, embed=cache(lambda: self._embed(frame.rgb, points)))
+            quality = assess(frame.rgb, points)
+            moving = self._backdrop.see(frame.rgb, points) > MAX_MOVING
+            flaw = quality.first_failure or (backdrop.CODE if moving else None)
+        texture, rgb = self._texture, frame.rgb
+        return Sight(
+            taken_s,
+            1,
+            points,
+            cast("HintName | None", flaw),
+            fresh,
+            light=quality.light,
+            embed=cache(lambda: self._embed(rgb, points)),
+            openness=cache(lambda: self._openness(rgb, points)),
+            texture=None if texture is None else cache(lambda: self._skin(texture, rgb, points)),
+            trace=cache(lambda: self._trace(rgb, points)),
+        )
 
     def read_portrait(self, raw: bytes) -> NDArray[np.float32]:
         """Return the embedding of a coded portrait's face.
 
         Raises:
-            PortraitError: the bytes are no picture within bounds, or not exactly one face is on it.
+            PortraitError: the bytes are no picture within bounds, or it is not about one face.
             ModelError: a net failed.
         """
         with self._timed("portrait"):
             rgb = portrait.decode(raw)
-            faces = self._detector.detect(rgb)
-            if len(faces) != 1:
+            found = acquire(rgb, detector=self._detector, mesher=self._mesher)
+            if found.mesh is None or found.faces != 1:
                 raise PortraitError("faces")
-            points = self._mesher.mesh(rgb, faces[0])
-            if not points.is_face:
-                raise PortraitError("faces")
-            return self._embedder.embed(rgb, points)
+            return self._embedder.embed(rgb, found.mesh)
 
     def take_ms(self) -> dict[str, float]:
         """Return milliseconds by phase since the last call, in all frames together."""
@@ -144,6 +203,18 @@ class Eyes:
         with self._timed("embed"):
             return self._embedder.embed(rgb, points)
 
+    def _openness(self, rgb: NDArray[np.uint8], points: Mesh) -> float:
+        with self._timed("iris"):
+            return self._iris.openness(rgb, points)
+
+    def _skin(self, texture: Texture, rgb: NDArray[np.uint8], points: Mesh) -> float:
+        with self._timed("clues"):
+            return texture.score(features_of(rgb, points))
+
+    def _trace(self, rgb: NDArray[np.uint8], points: Mesh) -> Trace:
+        with self._timed("clues"):
+            return trace(rgb, points)
+
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:
         begun_ns = time.perf_counter_ns()
@@ -152,6 +223,17 @@ class Eyes:
         finally:
             took_ms = (time.perf_counter_ns() - begun_ns) / 1e6
             self._ms[phase] = self._ms.get(phase, 0.0) + took_ms
+
+
+def _texture(models: Path) -> Texture | None:
+    """Return the texture model; None: the one that should serve is none, and that layer is absent.
+
+    Nobody passes for living then: `kiosk.vision.layers`.
+    """
+    try:
+        return find(models)
+    except TextureError:
+        return None
 
 
 def in_front(faces: tuple[Face, ...]) -> tuple[Face, ...]:

@@ -19,13 +19,19 @@ ENVIRONMENT: Final = {"LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": str(I
 
 
 def spawn(
-    camera: str, models: Path, *, production: bool = False, stderr: IO[bytes] | int | None = None
+    camera: str,
+    models: Path,
+    *,
+    net: str | None = None,
+    production: bool = False,
+    stderr: IO[bytes] | int | None = None,
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a worker, which loads its models at once and then waits for `Watch`.
 
     Args:
         camera: the camera's URL; what is relative in it is so to this process's folder.
         models: the folder of the model files.
+        net: the name of the net that embeds, or "strict"; by default the worker's own choice.
         production: whether simulated cameras are refused.
         stderr: where its few lines go; by default to this process's. To a file they end soon, for
             the worker may not write to files.
@@ -43,6 +49,7 @@ def spawn(
     # -P and PYTHONPATH: this program is found wherever it runs, and nothing else of that folder.
     command = [sys.executable, "-P", "-s", "-m", MODULE, "--fd", end]
     command += ["--camera", camera, "--models", str(models)]
+    command += [] if net is None else ["--net", net]
     command += ["--production"] if production else []
     try:
         process = subprocess.Popen(

@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
+from hw.camera.controls import FaceExposure
 from hw.camera.port import Cue
 from hw.errors import DeviceError, DeviceMissing, DeviceTimeout
 from hw.open import open_camera
 from kiosk.vision import harden
 from kiosk.vision.capture import Capture
+from kiosk.vision.lens import Lens
 from kiosk.vision.pipeline import Examination, Likeness, Question
 from kiosk.vision.port import (
     MAX_FRAME_BYTES,
@@ -43,21 +45,22 @@ from kiosk.vision.port import (
     encode,
 )
 from kiosk.vision.sight import Eyes
-from models.face.decide import Band, band_of
+from models.face.decide import band_of
 from models.face.picture import PictureError
 from models.portrait import PortraitError
 from models.runtime import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from hw.camera.port import CameraPort
+    from hw.camera.port import CameraPort, Frame
     from kiosk.vision.port import BandName, FailureName, Fmr, FromWorker, ToWorker
-    from models.manifest import Calibration
+    from kiosk.vision.sight import Sight
+    from models.calibration import Calibration
 
 WATCH_MAX_S: Final = 600.0
 """From Watch to Match; a station that forgot its worker does not keep a camera on."""
@@ -109,7 +112,7 @@ class _Finished(Exception):
         self.code = code
 
 
-def run(*, fd: int, camera: str, models: Path, production: bool) -> Exit:
+def run(*, fd: int, camera: str, models: Path, net: str | None, production: bool) -> Exit:
     """Serve one citizen over an inherited socket, and return how to exit.
 
     The caller ends the process with it at once (`os._exit`): the camera's thread may be stuck.
@@ -118,6 +121,7 @@ def run(*, fd: int, camera: str, models: Path, production: bool) -> Exit:
         fd: of the SOCK_SEQPACKET socket to the station.
         camera: the camera's URL.
         models: the folder of the model files.
+        net: the name of the net that embeds, or "strict"; None: the one that is there.
         production: whether simulated cameras are refused.
     """
     held = harden.isolate(fd)
@@ -125,7 +129,7 @@ def run(*, fd: int, camera: str, models: Path, production: bool) -> Exit:
     with socket.socket(fileno=fd) as connection:
         station = Station(connection)
         try:
-            _Worker(station, camera, models, production=production, held=held).serve()
+            _Worker(station, camera, models, net=net, production=production, held=held).serve()
         except _Finished as finished:
             return finished.code
         except _StationLeftError:
@@ -195,20 +199,22 @@ class _Worker:
         camera: str,
         models: Path,
         *,
+        net: str | None,
         production: bool,
         held: frozenset[harden.Measure],
     ) -> None:
         self._station = station
         try:
             self._camera: CameraPort = open_camera(camera, allow_simulators=not production)
-            self._eyes = Eyes(models)
+            self._eyes = Eyes(models, net)
             self._calibration = self._eyes.calibration
         except (DeviceError, ModelError) as error:
             self._fail(error)
         held |= harden.seal()
         say(Phase.LOADED, without=[each for each in harden.Measure if each not in held])
         self._capture: Capture | None = None
-        self._examination = Examination(likeness(self._calibration))
+        self._examination = Examination(likeness(self._eyes), skin=self._eyes.skin)
+        self._lens, self._exposure = Lens(), FaceExposure()
         self._ready = False
         self._asked_s: float | None = None
         self._deadline_s = math.inf
@@ -267,9 +273,13 @@ class _Worker:
         except PortraitError:
             self._judge(Judged(band="none", live="absent", frames=0, reasons=("quality_portrait",)))
         compare = partial(
-            band_for, reference=portrait, calibration=self._calibration, fmr=frame.fmr
+            band_for,
+            reference=portrait,
+            calibration=self._calibration,
+            fmr=frame.fmr,
+            closeness=self._eyes.closeness,
         )
-        self._examination.ask(Question(frame.turn, self._deadline_s, compare))
+        self._examination.ask(Question(frame.challenges, self._deadline_s, compare))
 
     def _see(self, capture: Capture) -> None:
         frame = capture.take()
@@ -281,8 +291,19 @@ class _Worker:
             say(Phase.READY)
             self._station.send(Ready(models=self._eyes.models, simulated=self._camera.simulated))
         self._fresh_until_s = now_s + STALL_S
-        for said in self._examination.see(self._eyes.look(frame)):
+        sight = self._eyes.look(frame, fresh=capture.fresh)
+        self._steer(frame, sight, capture)
+        for said in self._examination.see(sight):
             self._say(said, capture)
+
+    def _steer(self, frame: Frame, sight: Sight, capture: Capture) -> None:
+        """Expose for the face; raise DeviceFailed if these are no pictures of people at all."""
+        light, at_s = sight.light, sight.taken_s
+        self._lens.see(frame.rgb, at_s=at_s, warmth=None if light is None else light.warmth)
+        luma = None if light is None else light.brightness
+        controls = self._exposure.see(luma, at_s=at_s)
+        if controls is not None:
+            capture.set_controls(controls)
 
     def _keep_time(self) -> None:
         now_s = time.monotonic()
@@ -319,18 +340,16 @@ def band_for(
     reference: NDArray[np.float32],
     calibration: Calibration,
     fmr: Fmr,
+    closeness: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
 ) -> BandName:
     """Return how like the reference the frames are, where "same" means at the rate asked for.
 
     A stricter rate makes of what is the same at 1e-4 only "unsure"; a laxer one takes what would be
     "unsure" for the same.
     """
-    band = band_of(frames, reference, calibration=calibration)
-    if fmr == "1e-5" and band is Band.SAME:
-        band = Band.UNSURE
-    if fmr == "1e-3" and band is Band.UNSURE:
-        band = Band.SAME
-    return band.value
+    return band_of(
+        frames, reference, calibration=calibration, fmr=float(fmr), closeness=closeness
+    ).value
 
 
 def _end_within(seconds: float) -> None:
@@ -339,13 +358,15 @@ def _end_within(seconds: float) -> None:
     signal.alarm(math.ceil(seconds) + GRACE_S)
 
 
-def likeness(calibration: Calibration) -> Likeness:
+def likeness(eyes: Eyes) -> Likeness:
     """Return when two frames show the same person: no laxer than for a portrait.
 
     Raises:
         KeyError: the calibration has no threshold for 1e-4 or 1e-3.
+        ModelError: there is no calibration.
     """
-    return Likeness(ahead=calibration.cosine_at(1e-4), turning=calibration.cosine_at(1e-3))
+    ahead, turning = (eyes.calibration.score_at(each) for each in (1e-4, 1e-3))
+    return Likeness(ahead=ahead, turning=turning, closeness=eyes.closeness)
 
 
 def _failure(error: Exception) -> FailureName:

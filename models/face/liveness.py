@@ -1,11 +1,12 @@
-"""Whether what turns is a head or a picture of one.
+"""Whether what turns and blinks is a head or a picture of one.
 
-Knows one cue: asked to turn, a head shows another side of itself, a picture only another slant. The
-frontal mesh is fitted, as a solid body, to the turned one; how far it had to turn and how badly a
-flat sheet would explain the same points are the two figures. A video of the right turn, a mask and
-a screen that plays along pass: this is one layer of several, no presentation attack detection by
-itself. Whoever asks chooses the side at random, keeps the time, and compares faces from before and
-after the turn, lest one person turns for another.
+Knows two cues. Asked to turn, a head shows another side of itself, a picture only another slant:
+the frontal mesh is fitted, as a solid body, to the turned one; how far it had to turn and how badly
+a flat sheet would explain the same points are the two figures. Asked to close the eyes, a face
+lowers its lids and opens them again. A video that shows what is asked, a mask and a screen that
+plays along pass: this is one layer of several, no presentation attack detection by itself. Whoever
+asks chooses at random, keeps the time, and compares faces from before and after, lest one person
+turns for another.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from models.face.quality import pose_of
+from models.face.pose import pose_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from models.face.mesh import Mesh
@@ -43,6 +46,12 @@ MAX_REST_DEG: Final = 6.0
 """Within this of where it began, the head is back."""
 MIN_FRAMES: Final = 2
 """Turned frames that are needed; one may be a slip of the mesh."""
+SHUT: Final = 0.80
+"""Of how open the eyes were. Rendered eyes that were closed read .36 to .69, a face that sways and
+a photograph that is moved .88 and more."""
+OPEN_AGAIN: Final = 0.87
+MAX_BLINK_YAW_DEG: Final = 8.0
+"""A head that turns narrows its eyes, as a picture does: beyond this nothing is read of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +84,11 @@ class Progress(StrEnum):
     """How far a challenge has come."""
 
     WAITING = "waiting"
-    """Not turned yet."""
+    """Nothing was shown yet."""
     TURNED = "turned"
     """Turned as asked; now back."""
+    SHUT = "shut"
+    """The eyes were closed; now open."""
     PASSED = "passed"
     FAILED = "failed"
     """Turned the other way: a recording would be right half of the time."""
@@ -136,6 +147,63 @@ class TurnChallenge:
         """Say that a frame had no face, or several: what was shown so far counts no more."""
         if self._progress in {Progress.WAITING, Progress.TURNED}:
             self._right, self._progress = 0, Progress.WAITING
+        return self._progress
+
+
+class BlinkChallenge:
+    """One request to close the eyes for a moment and open them again."""
+
+    def __init__(self, *, reference: Mesh, openness: float) -> None:
+        """Begin.
+
+        Args:
+            reference: the face looking ahead, just before it was asked.
+            openness: how open its eyes were then, as `models.face.iris` measures it.
+
+        Raises:
+            ValueError: the reference is no face, or its eyes cannot close any further.
+        """
+        if not reference.is_face:
+            raise ValueError("the reference is no face")
+        if not openness > 0:
+            raise ValueError("the eyes are not open")
+        self._reference, self._openness = reference, openness
+        self._shut, self._open = 0, 0
+        self._progress = Progress.WAITING
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come; `PASSED` is final."""
+        return self._progress
+
+    def feed(self, mesh: Mesh, openness: Callable[[], float]) -> Progress:
+        """Take the next frame's face and return how far it has come.
+
+        Args:
+            mesh: of the one face in the frame; what is no face counts as `lost`.
+            openness: measures how open its eyes are; asked only where it can be read.
+        """
+        if self._progress is Progress.PASSED:
+            return self._progress
+        if not mesh.is_face:
+            return self.lost()
+        if abs(measure(self._reference, mesh).yaw_deg) >= MAX_BLINK_YAW_DEG:
+            return self.lost()
+        now = openness() / self._openness
+        if self._progress is Progress.WAITING:
+            self._shut = self._shut + 1 if now <= SHUT else 0
+            if self._shut >= MIN_FRAMES:
+                self._progress = Progress.SHUT
+        else:
+            self._open = self._open + 1 if now >= OPEN_AGAIN else 0
+            if self._open >= MIN_FRAMES:
+                self._progress = Progress.PASSED
+        return self._progress
+
+    def lost(self) -> Progress:
+        """Say that a frame showed no eyes to read: what was shown so far counts no more."""
+        if self._progress is not Progress.PASSED:
+            self._shut, self._open, self._progress = 0, 0, Progress.WAITING
         return self._progress
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from models import calibration
 from models.calibration import CalibrationError
-from models.evaluate import pairs, pictures
+from models.evaluate import pad, pairs, pictures
 from models.evaluate.pairs import PairsError
 from models.evaluate.pictures import PictureFileError
+from models.face import texture
+from models.face.texture import TextureError
 from models.manifest import parse
 from models.portrait import PortraitError, decode
 from models.runtime import ModelError
@@ -20,6 +22,8 @@ TARGETS = {
     ),
     "models.manifest.parse": (parse, (ModelError,)),
     "models.calibration.parse": (calibration.parse, (CalibrationError,)),
+    "models.face.texture": (texture.parse, (TextureError,)),
+    "models.evaluate.pad": (lambda raw: pad.parse(b"file,attack\n" + raw), (PairsError,)),
     "models.evaluate.pairs": (lambda raw: pairs.parse(b"a,b,same\n" + raw), (PairsError,)),
     "models.evaluate.picture": (
         lambda raw: pictures.decode(raw, where="here"),

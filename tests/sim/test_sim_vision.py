@@ -30,6 +30,7 @@ from vision_scene import (
     montage,
     plain_jpeg,
     press,
+    steps,
 )
 
 from kiosk.vision.port import MAX_FRAME_BYTES, Judged, Match, Ready, Watch, encode
@@ -37,9 +38,11 @@ from kiosk.vision.port import MAX_FRAME_BYTES, Judged, Match, Ready, Watch, enco
 pytestmark = pytest.mark.skipif(not READY, reason=WHY_NOT)
 
 SAME = {"same", "same_strong"}
+PHASES = {"detect", "mesh", "quality", "embed", "clues", "portrait", "whole"}
 GONE_WITHIN_S = 1.5
 """Half a second is promised; a busy machine gets more."""
-MATCH = Match(portrait=b"x", fmr="1e-4", turn="left", seconds=20)
+ASKED = (steps("left"),)
+MATCH = Match(portrait=b"x", fmr="1e-4", challenges=ASKED, seconds=20)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_the_holder_is_the_same_and_alive(holder: str, turn: str) -> None:
     assert judged.frames >= 5
     assert cues(said) == [f"turn_{turn}", "look_ahead"]
     assert hints(said) == []
-    assert judged.ms.keys() == {"detect", "mesh", "quality", "embed", "portrait", "whole"}
+    assert judged.ms.keys() == PHASES
     assert sum(judged.ms.values()) <= 2 * judged.ms["whole"]
 
 
@@ -148,9 +151,9 @@ def test_a_worker_whose_station_is_gone_is_gone(holder: str, when: str) -> None:
             talk.send(Watch())
             talk.until(Ready)
         if when == "looking":
-            talk.send(Match(portrait=card_portrait(), fmr="1e-4", turn="left", seconds=20))
+            talk.send(Match(portrait=card_portrait(), fmr="1e-4", challenges=ASKED, seconds=20))
         if when == "turning":
-            talk.send(Match(portrait=card_portrait(), fmr="1e-4", turn="left", seconds=20))
+            talk.send(Match(portrait=card_portrait(), fmr="1e-4", challenges=ASKED, seconds=20))
             next(talk.frames())
         talk.wire.close()
         # Before it is there at all it has to start and load; then it looks.
@@ -254,7 +257,7 @@ def test_the_process_holds_only_what_it_needs(holder: str) -> None:
             network = (process / "ns" / "net").readlink()
         except PermissionError:
             pytest.skip("it lets nobody look but root")
-    assert ready.models.keys() == {"detect", "mesh", "embed"}
+    assert ready.models.keys() == {"detect", "mesh", "embed", "iris"}
     assert ready.simulated
     assert started_s < 5
     assert "NoNewPrivs:\t1" in status
@@ -307,7 +310,7 @@ def test_a_recording_that_turns_to_the_wrong_side_fails(stage: Stage, turn: str,
     scenes = [(HOLDER, 4, 0), (HOLDER, 3, 22 * side), (HOLDER, 4, 0), (HOLDER, 3, -22 * side)]
     said = stage.play([*scenes, (HOLDER, 4, 0)], turn=turn)
     assert ends(said)[1] == "failed"
-    assert cues(said) == [f"turn_{turn}"], "it ends there, a second try is no use"
+    assert cues(said) == [f"turn_{turn}"], "it ends there: there is no second try"
 
 
 def test_a_helper_who_turns_for_the_print_does_not_pass(stage: Stage) -> None:
@@ -328,6 +331,6 @@ def test_a_print_that_turns_does_not_pass(stage: Stage) -> None:
 def test_who_disappears_begins_anew_and_can_still_pass(stage: Stage) -> None:
     broken = [(HOLDER, 4, 0), (HOLDER, 1, 22), ("-", 1, 0)]
     whole = [(HOLDER, 4, 0), (HOLDER, 3, 22), (HOLDER, 4, 0)]
-    said = stage.play([*broken, *whole])
+    said = stage.play([*broken, *whole], tries=2)
     assert cues(said) == ["turn_left", "look_ahead", "turn_left", "look_ahead"]
     assert ends(said)[1] == "passed"

@@ -25,6 +25,7 @@ from kiosk.vision.port import (
     Judged,
     Match,
     Ready,
+    Step,
     Watch,
     decode_from_worker,
     encode,
@@ -51,7 +52,7 @@ READY = all((MODELS / f"{each.NAME}.tflite").exists() for each in (detect, mesh,
 )
 WHY_NOT = "build/models and build/portraits: made by `make setup`"
 WAIT_S = 30.0
-FRAME_NS = 100_000_000
+FRAME_NS = 250_000_000
 SIZE_PX = (640, 480)
 
 
@@ -121,17 +122,28 @@ class Talk:
         raw: bytes,
         *,
         turn: str = "left",
+        asked: tuple[tuple[Step, ...], ...] | None = None,
         fmr: str = "1e-4",
         seconds: float = 20.0,
     ) -> tuple[Judged, list[FromWorker]]:
-        """Watch, match, and return the last word and what was said before it."""
+        """Watch, match, and return the last word and what was said before it.
+
+        Asked for is one turn, or what `asked` says.
+        """
         self.send(Watch())
         self.until(Ready)
-        self.send(Match(portrait=raw, fmr=fmr, turn=turn, seconds=seconds))
+        challenges = asked or (steps(turn),)
+        self.send(Match(portrait=raw, fmr=fmr, challenges=challenges, seconds=seconds))
         return self.until(Judged)
 
     def exit_code(self, within_s: float = WAIT_S) -> int:
         return self.process.wait(within_s)
+
+
+def steps(*acts: str, pause_s: float = 0.0) -> tuple[Step, ...]:
+    """Return a challenge; "left" and "right" are turns."""
+    names = {"left": "turn_left", "right": "turn_right"}
+    return tuple(Step(act=names.get(each, each), pause_s=pause_s) for each in acts)
 
 
 def cues(said: list[FromWorker]) -> list[str]:
@@ -166,18 +178,22 @@ class Stage:
         return self._heads[who, flat].render(Pose(yaw))
 
     def play(
-        self, scenes: list[tuple[str, int, float]], *, turn: str = "left"
+        self, scenes: list[tuple[str, int, float]], *, turn: str = "left", tries: int = 1
     ) -> list[Cued | Hinted | Judged]:
         """Show each scene (who, how many frames, yaw in degrees); "-" is nobody, "x!" a print."""
-        examination = Examination(likeness(self.eyes.calibration))
+        examination = Examination(likeness(self.eyes), skin=self.eyes.skin)
         reference = self.eyes.read_portrait(card_portrait())
 
         def compare(frames):
             return band_for(
-                frames, reference=reference, calibration=self.eyes.calibration, fmr="1e-4"
+                frames,
+                reference=reference,
+                calibration=self.eyes.calibration,
+                fmr="1e-4",
+                closeness=self.eyes.closeness,
             )
 
-        examination.ask(Question(turn, 100.0, compare))
+        examination.ask(Question((steps(turn),) * tries, 100.0, compare))
         said, now_ns = [], 0
         for who, frames, yaw in scenes:
             for _ in range(frames):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hw.errors import DeviceError
 from hw.open import open_camera, open_card
+from models.face.embed import names_of
 from models.manifest import load_verified, manifests
 from models.runtime import ModelError
 
@@ -42,13 +43,18 @@ def check_devices(card_url: str, camera_url: str) -> None:
             raise NotReadyError(error.reason, f"{url}: {error}") from error
 
 
-def check_models(folder: Path) -> None:
-    """Return if every model file is there and is what its manifest says.
+def check_models(folder: Path, net: str | None = None) -> None:
+    """Return if every model file that is needed is there and is what its manifest says.
+
+    Args:
+        folder: of the model files.
+        net: which net embeds, as `models.face.embed.open_embedder` wants it named.
 
     Raises:
         NotReadyError: naming what is missing, and how it is made.
     """
-    for name in manifests():
+    others = [each.name for each in manifests().values() if each.role != "embed"]
+    for name in (*others, *names_of(folder, net)):
         try:
             load_verified(folder, name)
         except ModelError as error:

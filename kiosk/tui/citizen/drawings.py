@@ -51,6 +51,12 @@ AHEAD: Final = """\
 │   ▀▄▄▄▄▄▄▀   │
 ╰──          ──╯"""
 
+LIDS: Final = """\
+   ▄▀▀▀▀▀▀▄
+    █ ▬  ▬ █
+    █  ▄▄  █
+   ▀▄▄▄▄▄▄▀"""
+
 TICK: Final = """\
        ▄█
 ▄▄   ▄█▀
@@ -69,10 +75,16 @@ SIGNS: Final = {
     Prompt.LOOK_AHEAD: "●  ●",
     Prompt.TURN_LEFT: "◀━━━━━━━━━━━━",
     Prompt.TURN_RIGHT: "━━━━━━━━━━━━▶",
+    Prompt.BLINK: "▬  ▬   ▶   ●  ●",
 }
 """The cues where there is one row."""
 
-CUES: Final = {Prompt.LOOK_AHEAD: AHEAD, Prompt.TURN_LEFT: LEFT, Prompt.TURN_RIGHT: RIGHT}
+CUES: Final = {
+    Prompt.LOOK_AHEAD: AHEAD,
+    Prompt.TURN_LEFT: LEFT,
+    Prompt.TURN_RIGHT: RIGHT,
+    Prompt.BLINK: LIDS,
+}
 
 WELCOMES: Final = {Prompt.PLACE_CARD: CARD, Prompt.OUT_OF_SERVICE: DESK}
 

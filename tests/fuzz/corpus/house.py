@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cbor2
+import msgspec
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -17,6 +18,7 @@ from fleet.opening_key import opening_key_to_pem
 from hw.camera import portrait
 from kiosk.vision import port
 from models import calibration, manifest
+from models.face import texture
 from tests.fuzz import fleet as fleet_targets
 from tests.fuzz import hw as hw_targets
 from tests.fuzz import outbox as outbox_targets
@@ -148,6 +150,13 @@ def _devices() -> dict[str, list[bytes]]:
     }
 
 
+def _texture() -> bytes:
+    """Return the shipped model of texture, without its thousands of pictures."""
+    shipped = texture.shipped()
+    fitted = msgspec.structs.replace(shipped.fitted, pictures=shipped.fitted.pictures[:2])
+    return texture.encode(msgspec.structs.replace(shipped, fitted=fitted))
+
+
 def _files() -> dict[str, list[bytes]]:
     jpeg, jpeg2000 = _picture("JPEG"), _picture("JPEG2000", no_jp2=True)
     case = {
@@ -164,6 +173,8 @@ def _files() -> dict[str, list[bytes]]:
         "models.calibration.parse": [
             path.read_bytes() for path in sorted(calibration.FOLDER.glob("*.json"))
         ],
+        "models.face.texture": [_texture()],
+        "models.evaluate.pad": [b"p/one.png,\np/two.png,print\n"],
         "models.evaluate.pairs": [b"p/one.png,p/two.png,1\np/one.png,q/one.png,0\n"],
         "models.evaluate.picture": [jpeg, _picture("PNG"), jpeg2000],
         "outbox.file": [outbox_targets._whole()],

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
+from hw.camera.controls import Controls
 from hw.camera.port import CameraPort, Cue
 from hw.errors import DeviceError, DeviceFailed
 
@@ -27,6 +28,9 @@ class Rig(Protocol):
 
     def camera(self) -> CameraPort:
         """Return a camera that works, not open."""
+
+    def red(self) -> CameraPort:
+        """Return one before which a red card fills the frame."""
 
     def broken(self) -> CameraPort:
         """Return one that does not open."""
@@ -118,6 +122,26 @@ class CameraContract:
             next(frames)
         camera.close()
         camera.cue(Cue.LOOK_AHEAD)
+
+    def test_controls_are_taken_at_any_time(self, camera: CameraPort) -> None:
+        told = (Controls(exposure_bias_ev=3.0), Controls(white_balance_k=4000), Controls())
+        for controls in told:
+            camera.set_controls(controls)
+        camera.open()
+        frames = camera.frames()
+        for controls in told:
+            camera.set_controls(controls)
+            next(frames)
+        camera.close()
+        camera.set_controls(Controls(exposure_bias_ev=-3.0))
+
+    def test_a_red_card_is_red(self, rig: Rig) -> None:
+        port = rig.red()
+        port.open()
+        red, green, blue = next(port.frames()).rgb.reshape(-1, 3).mean(axis=0)
+        port.close()
+        assert red > 150
+        assert max(green, blue) < 80
 
     def test_close_ends_who_waits_for_a_frame(self, camera: CameraPort) -> None:
         camera.open()

@@ -39,6 +39,11 @@ class FileRig:
     def camera(self) -> FileCamera:
         return FileCamera(self.folder / "one.png", fps=FPS)
 
+    def red(self) -> FileCamera:
+        rgb = np.full((48, 64, 3), (200, 30, 40), np.uint8)
+        (self.folder / "red.png").write_bytes(encoded(rgb))
+        return FileCamera(self.folder / "red.png", fps=FPS)
+
     def broken(self) -> FileCamera:
         return FileCamera(self.folder / "none.png", fps=FPS)
 

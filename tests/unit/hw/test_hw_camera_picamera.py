@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from hw.camera import picamera
+from hw.camera.controls import Controls
 from hw.camera.picamera import PiCamera
 from hw.camera.port import Cue
 from hw.errors import DeviceFailed, DeviceMissing, DeviceTimeout
@@ -38,6 +39,10 @@ class Picamera2:
         calls.append(main)
         if self.index == 5:
             raise RuntimeError("configuration failed")
+    camera_controls = {"AeEnable": (), "ExposureValue": (), "AwbEnable": ()}
+    def set_controls(self, wanted):
+        assert set(wanted) <= set(self.camera_controls)
+        calls.append(wanted)
     def start(self):
         pass
     def capture_array(self, name, *, signal_function):
@@ -95,6 +100,20 @@ def test_rgb888_is_bgr_and_is_turned_round(vendor) -> None:
     assert sys.modules["picamera2"].calls[-1] == "closed"
     with pytest.raises(DeviceFailed):
         next(camera.frames())
+
+
+def test_controls_are_libcameras_own_and_no_more_than_it_has(vendor) -> None:
+    vendor(STAND_IN)
+    camera = PiCamera()
+    camera.set_controls(Controls(exposure_bias_ev=1.0))
+    camera.open()
+    camera.set_controls(Controls(exposure_bias_ev=1.0, white_balance_k=5000))
+    assert sys.modules["picamera2"].calls[-1] == {
+        "AeEnable": True,
+        "ExposureValue": 1.0,
+        "AwbEnable": False,
+    }
+    camera.close()
 
 
 @pytest.mark.parametrize("index", [7, 8])

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw.camera import portrait
+from hw.camera.controls import Controls
 from hw.camera.head import BACKDROP_RGB
 from hw.camera.port import Cue, Frame
 from hw.camera.sim import KEPT_POSES, TURN_DEG, TURN_S, HeadCamera, _Motion
@@ -32,12 +33,20 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def red(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("red") / "head.npz"
+    card = np.full((HEIGHT, WIDTH, 3), (200, 30, 40), np.uint8)
+    path.write_bytes(portrait.to_bytes(card, mesh()))
+    return path
+
+
 @pytest.fixture
 def make(file: Path):
     opened: list[HeadCamera] = []
 
     def one(**options: object) -> HeadCamera:
-        camera = HeadCamera(file, **{"fps": FPS, "size_px": SIZE_PX, **options})
+        camera = HeadCamera(file, **{"fps": FPS, "size_px": SIZE_PX, "noise": 0, **options})
         camera.open()
         opened.append(camera)
         return camera
@@ -51,10 +60,13 @@ class TestContract(CameraContract):
     SIMULATED = True
 
     @pytest.fixture
-    def rig(self, file: Path):
+    def rig(self, file: Path, red: Path):
         class HeadRig:
             def camera(self) -> HeadCamera:
                 return HeadCamera(file, fps=FPS, size_px=SIZE_PX)
+
+            def red(self) -> HeadCamera:
+                return HeadCamera(red, fps=FPS, size_px=SIZE_PX)
 
             def broken(self) -> HeadCamera:
                 return HeadCamera(file.parent, fps=FPS)
@@ -66,10 +78,13 @@ class TestPrintContract(CameraContract):
     SIMULATED = True
 
     @pytest.fixture
-    def rig(self, file: Path):
+    def rig(self, file: Path, red: Path):
         class PrintRig:
             def camera(self) -> HeadCamera:
                 return HeadCamera(file, fps=FPS, size_px=SIZE_PX, flat=True)
+
+            def red(self) -> HeadCamera:
+                return HeadCamera(red, fps=FPS, size_px=SIZE_PX, flat=True)
 
             def broken(self) -> HeadCamera:
                 return HeadCamera(file.with_name("none.npz"), fps=FPS, flat=True)
@@ -250,3 +265,20 @@ def test_a_url_that_asks_for_something_else_is_refused(options: dict[str, str]) 
     with pytest.raises(BadDeviceURL) as caught:
         HeadCamera.from_url_query({"file": "/home/of/someone.npz", **options})
     assert "someone" not in str(caught.value)
+
+
+def test_a_dark_hall_is_as_light_as_the_camera_is_told(make) -> None:
+    normal, dark = make(noise=0), make(noise=0, dim_ev=2.0)
+    light = next(normal.frames()).rgb.mean()
+    assert next(dark.frames()).rgb.mean() < 0.6 * light
+    dark.set_controls(Controls(exposure_bias_ev=2.0))
+    assert next(dark.frames()).rgb.mean() == pytest.approx(light, abs=0.5)
+    dark.close()
+    dark.open()
+    assert next(dark.frames()).rgb.mean() < 0.6 * light
+
+
+@pytest.mark.parametrize("dim", [-0.1, 8.1, float("nan")])
+def test_how_dark_a_hall_can_be_is_bounded(file: Path, dim: float) -> None:
+    with pytest.raises(ValueError, match="dim"):
+        HeadCamera(file, dim_ev=dim)

@@ -17,6 +17,7 @@ from hw.camera import portrait
 from hw.camera.file import FileCamera
 from hw.camera.picamera import PiCamera
 from hw.camera.sim import HeadCamera
+from hw.camera.v4l2 import V4L2Camera
 from hw.card.pcsc import PCSCReader
 from hw.errors import BadDeviceURL, DeviceError, DeviceMissing
 from hw.keys.file import FileKey
@@ -94,6 +95,7 @@ def test_each_scheme_has_its_driver(tmp_path: Path) -> None:
     head.write_bytes(portrait.to_bytes(marked(), mesh()))
     assert isinstance(open_card("pcsc://0"), PCSCReader)
     assert isinstance(open_card("pcsc://Virtual PCD"), PCSCReader)
+    assert isinstance(open_camera("v4l2:///dev/video0", allow_simulators=False), V4L2Camera)
     assert isinstance(open_camera("picamera://"), PiCamera)
     assert isinstance(open_camera("picamera://1"), PiCamera)
     assert isinstance(open_camera(f"file://{tmp_path}?fps=5"), FileCamera)
@@ -113,6 +115,11 @@ def test_each_scheme_has_its_driver(tmp_path: Path) -> None:
         (open_card, "sim://card?file=x&colour=red"),
         (open_camera, "pcsc://0"),
         (open_camera, "picamera://10"),
+        (open_camera, "v4l2://"),
+        (open_camera, "v4l2://0"),
+        (open_camera, "v4l2:///etc/passwd"),
+        (open_camera, "v4l2:///dev/../etc/passwd"),
+        (open_camera, "v4l2:///dev/video0?fps=3"),
         (open_camera, "picamera://²"),
         (open_camera, "picamera://0?fps=3"),
         (open_camera, "file://"),

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from models.face import detect, embed, mesh
-from models.manifest import load_verified
+from models.manifest import load_verified, manifests
 
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "build" / "models"
@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 360, 360
 EYES_PX = 80.0
 FOCAL_PX = 600.0
 BACKGROUND = (90, 90, 95)
-READY = all((MODELS / f"{each.NAME}.tflite").exists() for each in (detect, mesh, embed)) and all(
+READY = all((MODELS / f"{name}.tflite").exists() for name in manifests()) and all(
     any(PORTRAITS.glob(f"{name}.*")) for name in NAMES
 )
 WHY_NOT = "build/models and build/portraits: made by `make setup`"

@@ -10,7 +10,9 @@ import dataclasses
 import hashlib
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, UnsetType
 
 from emrtd.dialogue import drive
 from emrtd.evidence import AccessFacts, Evidence
@@ -18,12 +20,12 @@ from emrtd.inspect import inspect
 from emrtd.keys import CAN
 from emrtd.mrz import check_digit
 from emrtd.sim import Chip, Holder, TestPKI, personalise
-from emrtd.sim.personalise import signed_files
+from emrtd.sim.personalise import PACEOffer, signed_files
 from emrtd.tlv import encode
 from emrtd.trust import TrustStore
 from emrtd.verify import Findings, verify
 from kiosk.session.policy import PolicyInForce
-from wire.policy import ALL_LAYERS, Layer, Policy
+from wire.policy import ALL_LAYERS, Layer, OnDowngrade, Policy
 from wire.record import RecordIdentity
 
 if TYPE_CHECKING:
@@ -72,11 +74,18 @@ def pki() -> TestPKI:
 
 
 def issued(
-    generation: str = "2021", *, expiry: date | None = HOLDER.expiry, auth: frozenset | None = None
+    generation: str = "2021", *, expiry: date | None = HOLDER.expiry, **options: Any
 ) -> CardImage:
     holder = dataclasses.replace(HOLDER, expiry=expiry)
     return personalise(
-        holder, JPEG, generation=generation, pki=pki(), randomness=stream("card"), auth=auth
+        holder, JPEG, generation=generation, pki=pki(), randomness=stream("card"), **options
+    )
+
+
+def two_ways() -> CardImage:
+    """Return a card that may be opened in a strong way and in a weak one."""
+    return issued(
+        pace=tuple(PACEOffer("gm", "brainpoolP256r1", cipher) for cipher in ("3DES", "AES-256"))
     )
 
 
@@ -100,6 +109,13 @@ def read(card: CardImage, *, fault: str | None = None, wanted: Iterable[str] = (
         CAN(card.can), wanted=frozenset(wanted), randomness=stream("reader"), aa_nonce=bytes(8)
     )
     return drive(dialogue, transmit).evidence
+
+
+def opened_weakly(evidence: Evidence) -> Evidence:
+    """Return the same as if the chip had been opened in its weaker way."""
+    return dataclasses.replace(
+        evidence, access=dataclasses.replace(evidence.access, downgraded=True)
+    )
 
 
 def judged(evidence: Evidence) -> Findings:
@@ -135,7 +151,26 @@ def findings() -> Mapping[str, Findings]:
         "signature wrong": judged(read(good, fault="wrong_sod_signature")),
         "signer over": judged(read(good, fault="expired_signer")),
         "key file hidden": judged(read(good, fault="dg14_unreadable")),
+        "signer early": judged(read(good, fault="early_signer")),
+        "signer over, record missing": judged(
+            dataclasses.replace(read(good, fault="expired_signer"), unreadable={"DG13": 0x6A82})
+        ),
+        "portrait locked": judged(
+            read(good, fault="portrait_locked", wanted=("DG1", "DG2", "DG13"))
+        ),
+        "record locked": judged(read(good, fault="dg13_locked", wanted=("DG1", "DG2", "DG13"))),
+        "record missing": judged(
+            read(good, fault="dg13_unreadable", wanted=("DG1", "DG2", "DG13"))
+        ),
+        "two numbers": judged(read(good, fault="record_of_another", wanted=("DG1", "DG13"))),
+        "opened weakly": judged(read(two_ways(), fault="refuses_strongest")),
+        "opened weakly, clone": judged(opened_weakly(read(two_ways(), fault="clone"))),
+        "opened weakly, issuer unknown": judged(
+            opened_weakly(read(two_ways(), fault="unknown_issuer"))
+        ),
+        "opened strongly": judged(read(two_ways())),
         "issuer unknown": judged(read(good, fault="unknown_issuer")),
+        "issuer's key unknown": judged(read(good, fault="namesake_issuer")),
         "may be copy": judged(read(issued(auth=frozenset()))),
         "over yesterday": judged(read(issued(expiry=date(2026, 5, 31)))),
         "over today": judged(read(issued(expiry=TODAY))),
@@ -151,7 +186,11 @@ def findings() -> Mapping[str, Findings]:
 
 
 def policy(
-    layers: Iterable[Layer] = ALL_LAYERS, *, simulators: bool = False, attempts: int = 3
+    layers: Iterable[Layer] = ALL_LAYERS,
+    *,
+    simulators: bool = False,
+    attempts: int = 3,
+    downgrade: OnDowngrade | UnsetType = UNSET,
 ) -> Policy:
     return Policy(
         id="test",
@@ -160,6 +199,7 @@ def policy(
         layers=tuple(layers),
         key_attempts=attempts,
         simulators_allowed=simulators,
+        downgrade=downgrade,
     )
 
 
@@ -168,6 +208,8 @@ def in_force(
     *,
     simulators: bool = False,
     attempts: int = 3,
+    downgrade: OnDowngrade | UnsetType = UNSET,
     why_none: Reason | None = None,
 ) -> PolicyInForce:
-    return PolicyInForce(policy(layers, simulators=simulators, attempts=attempts), why_none)
+    made = policy(layers, simulators=simulators, attempts=attempts, downgrade=downgrade)
+    return PolicyInForce(made, why_none)

@@ -6,6 +6,7 @@ from datetime import date
 from typing import get_args
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 from session_material import PASSWORD, RECORD, TODAY, findings, in_force
 
 from emrtd.errors import Fault
@@ -40,6 +41,7 @@ policies = st.builds(
     st.one_of(st.just(ALL_LAYERS), st.sets(st.sampled_from(Layer)).map(sorted)),
     simulators=st.booleans(),
     attempts=st.integers(1, 5),
+    downgrade=st.sampled_from((UNSET, "accept", "refer", "refuse")),
     why_none=st.sampled_from((None, None, None, *POLICY_REASONS)),
 )
 sites = st.builds(Site, policies, st.booleans())

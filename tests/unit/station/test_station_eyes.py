@@ -20,6 +20,7 @@ from kiosk.vision.port import (
     Judged,
     Match,
     Ready,
+    Step,
     Watch,
     decode_to_worker,
     encode,
@@ -30,6 +31,7 @@ from wire.record import FaceBand
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+ASKED = ((Step(act="turn_left"), Step(act="blink")), (Step(act="turn_right"),))
 READY = Ready(models={"embed": "net-1"}, simulated=True)
 SAME = Judged(band="same", live="passed", frames=3, ms={"whole": 5.0})
 
@@ -77,7 +79,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 async def match(bench: Bench, portrait: bytes = b"coded") -> None:
-    await bench.eyes.match(portrait, fmr="1e-4", turn="left", seconds=5)
+    await bench.eyes.match(portrait, fmr="1e-4", challenges=ASKED, seconds=5)
 
 
 async def test_one_citizen_is_watched_matched_and_forgotten(bench: Bench) -> None:
@@ -85,7 +87,7 @@ async def test_one_citizen_is_watched_matched_and_forgotten(bench: Bench) -> Non
     await bench.eyes.watch()
     await match(bench)
     assert bench.heard(0) == Watch()
-    assert bench.heard(0) == Match(portrait=b"coded", fmr="1e-4", turn="left", seconds=5)
+    assert bench.heard(0) == Match(portrait=b"coded", fmr="1e-4", challenges=ASKED, seconds=5)
     for frame in (READY, Hinted("no_face"), Hinted(None), Cued("turn_left"), SAME):
         bench.shop.ends[0].sendall(encode(frame))
     hinted, clear, cued, judged = await bench.told_soon(4)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hw.camera.controls import Controls
 from hw.camera.file import FileCamera
 from hw.camera.port import Cue, Frame
 from hw.errors import DeviceFailed, DeviceMissing
@@ -29,6 +30,7 @@ class FastCamera:
 
     def __init__(self, *, breaks_at: int | None = None, error: Exception | None = None) -> None:
         self.heard: list[Cue] = []
+        self.told: list[Controls] = []
         self.closed = False
         self._breaks_at, self._error = breaks_at, error
 
@@ -47,6 +49,9 @@ class FastCamera:
 
     def cue(self, cue: Cue) -> None:
         self.heard.append(cue)
+
+    def set_controls(self, controls: Controls) -> None:
+        self.told.append(controls)
 
     def close(self) -> None:
         self.closed = True
@@ -120,6 +125,18 @@ def test_a_cue_reaches_the_device_once() -> None:
     capture.stop(WAIT_S)
     assert camera.heard == [Cue.TURN_LEFT]
     assert camera.closed
+
+
+def test_controls_reach_the_device_once() -> None:
+    camera = FastCamera()
+    capture = Capture(camera)
+    capture.start()
+    wait(capture)
+    capture.set_controls(Controls(exposure_bias_ev=1.0))
+    for _ in range(5):
+        wait(capture)
+    capture.stop(WAIT_S)
+    assert camera.told == [Controls(exposure_bias_ev=1.0)]
 
 
 def test_what_was_never_started_stops() -> None:

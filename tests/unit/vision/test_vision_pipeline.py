@@ -7,18 +7,21 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vision_material import Room
+from vision_material import LOOK, Room
 
 from kiosk.vision.pipeline import (
+    APART_S,
     FRONTAL_FRAMES,
     HINT_EVERY_S,
     KEPT_FRAMES,
     MAX_GAP_S,
     RETURNED_FRAMES,
-    TURN_PATIENCE_S,
     UNLIKE_IN_A_ROW,
 )
 from kiosk.vision.port import Judged
+
+TURN_PATIENCE_S = 8.0
+"""Of the steps that the room asks for."""
 
 QUALITIES = ("quality_size", "quality_sharpness", "quality_exposure", "quality_pose")
 SIDE = {"left": 1.0, "right": -1.0}
@@ -29,13 +32,13 @@ def test_a_head_that_looks_turns_and_looks_again_passes(turn: str) -> None:
     room = Room(turn=turn)
     room.pass_turn(24.0 * SIDE[turn])
     assert room.cues == [f"turn_{turn}", "look_ahead"]
-    assert room.last == Judged(band="same", live="passed", frames=FRONTAL_FRAMES + RETURNED_FRAMES)
+    assert room.last == Judged(band="same", live="passed", frames=FRONTAL_FRAMES + RETURNED_FRAMES, tries=1)
     assert room.compared == [[0] * (FRONTAL_FRAMES + RETURNED_FRAMES)]
 
 
 def test_who_only_half_turns_back_is_waited_for() -> None:
     room = Room()
-    room.see(4)
+    room.see(LOOK)
     room.see(3, yaw=24)
     room.see(10, yaw=10)
     assert room.last.cue == "look_ahead"
@@ -48,12 +51,12 @@ def test_the_other_side_fails_at_once(turn: str) -> None:
     room = Room(turn=turn)
     room.pass_turn(-24.0 * SIDE[turn])
     assert room.cues == [f"turn_{turn}"]
-    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES, tries=1)
 
 
 def test_a_recording_that_turns_to_both_sides_fails() -> None:
     room = Room(turn="right")
-    room.see(4)
+    room.see(LOOK)
     for _ in range(3):
         room.see(3, yaw=24)
         room.see(3)
@@ -65,16 +68,34 @@ def test_a_recording_that_turns_to_both_sides_fails() -> None:
 @pytest.mark.parametrize("yaw", [15.0, 28.0, 40.0])
 def test_a_print_that_is_turned_fails_when_patience_ends(yaw: float) -> None:
     room = Room(seconds=60)
-    room.see(4)
+    room.see(LOOK)
     room.see(int(TURN_PATIENCE_S / 0.1) + 2, yaw=yaw, flat=True)
     assert room.cues == ["turn_left"]
-    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES, tries=1)
 
 
 def test_who_does_not_turn_fails_when_patience_ends() -> None:
     room = Room(seconds=60)
-    room.see(int(TURN_PATIENCE_S / 0.1) + 6)
-    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+    room.see(int(TURN_PATIENCE_S / 0.1) + LOOK + 2)
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES, tries=1)
+
+
+def test_frames_cover_half_a_second_however_fast_they_come() -> None:
+    room = Room()
+    room.see(int(APART_S * (FRONTAL_FRAMES - 1) / 0.01), after_s=0.01)
+    assert room.cues == []
+    room.see(2, after_s=0.01)
+    assert room.cues == ["turn_left"]
+
+
+def test_somebody_else_between_two_counted_frames_begins_the_track_anew() -> None:
+    room = Room()
+    room.see(LOOK - 2)
+    room.see(who="B")
+    room.see(LOOK - 1)
+    assert room.cues == []
+    room.see()
+    assert room.cues == ["turn_left"]
 
 
 def test_frames_from_before_the_question_count_while_the_track_holds() -> None:
@@ -85,26 +106,26 @@ def test_frames_from_before_the_question_count_while_the_track_holds() -> None:
     room.see()
     assert room.cues == ["turn_left"]
     room.see(3, yaw=24)
-    room.see(4)
+    room.see(LOOK)
     assert room.last.frames == KEPT_FRAMES + RETURNED_FRAMES
 
 
 def test_another_person_who_turns_does_not_count() -> None:
-    room = Room(seconds=10)
-    room.see(4)
+    room = Room(seconds=10, tries=2)
+    room.see(LOOK)
     room.see(UNLIKE_IN_A_ROW, yaw=24, who="B")
     assert room.cues == ["turn_left", "look_ahead"], "it begins anew"
-    room.see(4)
+    room.see(LOOK)
     room.see(UNLIKE_IN_A_ROW - 1, yaw=24, who="B")
-    room.see(4)
+    room.see(LOOK)
     assert room.cues[-1] == "turn_left", "no turn was seen"
     room.see(100)
     assert room.last.live == "failed"
 
 
 def test_another_person_after_the_turn_does_not_count() -> None:
-    room = Room(seconds=8)
-    room.see(4, who="B")
+    room = Room(seconds=8, tries=2)
+    room.see(LOOK, who="B")
     room.see(3, yaw=24, who="B")
     room.see(3, who="A")
     assert room.cues == ["turn_left", "look_ahead", "look_ahead"]
@@ -115,8 +136,8 @@ def test_another_person_after_the_turn_does_not_count() -> None:
 
 def test_another_person_before_the_turn_begins_the_track_anew() -> None:
     room = Room()
-    room.see(FRONTAL_FRAMES - 1, who="B")
-    room.see(FRONTAL_FRAMES - 1, who="A")
+    room.see(LOOK - 1, who="B")
+    room.see(LOOK - 1, who="A")
     assert room.cues == []
     room.see(who="A")
     assert room.cues == ["turn_left"]
@@ -134,12 +155,12 @@ def test_another_person_before_the_turn_begins_the_track_anew() -> None:
 )
 @pytest.mark.parametrize("turned", [False, True], ids=["before it turned", "after it turned"])
 def test_a_broken_track_begins_anew(break_off: dict[str, object], *, turned: bool) -> None:
-    room = Room()
-    room.see(4)
+    room = Room(tries=2)
+    room.see(LOOK)
     room.see(3 if turned else 0, yaw=24)
     room.see(**break_off)
     assert room.cues == ["turn_left", *["look_ahead"] * (1 + turned)]
-    room.see(FRONTAL_FRAMES - 1)
+    room.see(LOOK - 1)
     assert room.cues[-1] == "look_ahead", "too few frames again"
     room.pass_turn()
     assert room.cues[-2:] == ["turn_left", "look_ahead"]
@@ -148,11 +169,11 @@ def test_a_broken_track_begins_anew(break_off: dict[str, object], *, turned: boo
 
 def test_a_small_move_does_not_break_the_track() -> None:
     room = Room()
-    for step in range(4):
-        room.see(shift_px=10.0 * step)
+    for step in range(LOOK):
+        room.see(shift_px=5.0 * step)
     for step in range(3):
         room.see(yaw=24, shift_px=30.0 + 10 * step)
-    room.see(4, shift_px=60)
+    room.see(LOOK, shift_px=60)
     assert room.last.live == "passed"
 
 
@@ -183,10 +204,10 @@ def test_the_most_frequent_flaw_since_the_question_is_the_reason() -> None:
 
 def test_the_deadline_comes_in_the_middle_of_a_turn() -> None:
     room = Room(seconds=1.0)
-    room.see(4)
+    room.see(LOOK)
     room.see(2, yaw=24)
     room.see(6, yaw=24)
-    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES)
+    assert room.last == Judged(band="same", live="failed", frames=FRONTAL_FRAMES, tries=1)
 
 
 def test_the_deadline_comes_without_a_frame() -> None:
@@ -239,11 +260,12 @@ def test_hints_change_each_time_and_not_too_often(frames: list[tuple[str | None,
 STEPS = st.lists(
     st.fixed_dictionaries(
         {
-            "frames": st.integers(1, 6),
+            "frames": st.integers(1, 9),
             "who": st.sampled_from("AB"),
             "yaw": st.sampled_from([0.0, 0.0, 24.0, -24.0, 6.0]),
             "flat": st.booleans(),
             "faces": st.sampled_from([1, 1, 1, 1, 1, 0, 2]),
+            "skin": st.sampled_from([5.0, 5.0, 5.0, -20.0]),
             "after_s": st.sampled_from([0.1, 0.1, 0.1, 3.0]),
         }
     ),

@@ -10,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiosk.vision.port import (
+    MAX_CHALLENGES,
     MAX_FRAME_BYTES,
     MAX_PORTRAIT_BYTES,
+    MAX_STEPS,
     Cued,
     Failed,
     Hinted,
     Judged,
     Match,
     Ready,
+    Step,
     VisionFrameError,
     Watch,
     decode_from_worker,
@@ -25,27 +28,39 @@ from kiosk.vision.port import (
     encode,
 )
 
+ASKED = ((Step(act="turn_left"),),)
+STEPS = st.builds(
+    Step,
+    act=st.sampled_from(["turn_left", "turn_right", "blink"]),
+    pause_s=st.floats(0, 5),
+    within_s=st.floats(1, 30),
+)
 TO_WORKER = st.one_of(
     st.just(Watch()),
     st.builds(
         Match,
         portrait=st.binary(min_size=1, max_size=500),
         fmr=st.sampled_from(["1e-3", "1e-4", "1e-5"]),
-        turn=st.sampled_from(["left", "right"]),
+        challenges=st.lists(
+            st.lists(STEPS, min_size=1, max_size=MAX_STEPS).map(tuple),
+            min_size=1,
+            max_size=MAX_CHALLENGES,
+        ).map(tuple),
         seconds=st.floats(0.001, 600),
     ),
 )
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\Z")
 FROM_WORKER = st.one_of(
     st.builds(Ready, models=st.dictionaries(NAMES, NAMES, max_size=8), simulated=st.booleans()),
-    st.builds(Cued, st.sampled_from(["look_ahead", "turn_left", "turn_right"])),
+    st.builds(Cued, st.sampled_from(["look_ahead", "turn_left", "turn_right", "blink"])),
     st.builds(Hinted, st.sampled_from([None, "no_face", "several_faces", "quality_pose"])),
     st.builds(
         Judged,
         band=st.sampled_from(["same_strong", "same", "unsure", "different", "none"]),
         live=st.sampled_from(["passed", "failed", "absent"]),
         frames=st.integers(0, 1000),
-        reasons=st.sampled_from([(), ("quality_portrait",), ("no_face",)]),
+        tries=st.integers(0, MAX_CHALLENGES),
+        reasons=st.sampled_from([(), ("quality_portrait",), ("no_face",), ("frames_not_fresh",)]),
         ms=st.dictionaries(NAMES, st.floats(0, 1e9), max_size=16),
     ),
     st.builds(Failed, st.sampled_from(["device_missing", "device_failed", "device_timeout"])),
@@ -90,13 +105,13 @@ def test_a_station_does_not_say_what_a_worker_says(frame: Judged) -> None:
     ids=["none", "too large", "larger than a frame"],
 )
 def test_a_portrait_has_a_size(portrait: bytes) -> None:
-    match = Match(portrait=portrait, fmr="1e-4", turn="left", seconds=9)
+    match = Match(portrait=portrait, fmr="1e-4", challenges=ASKED, seconds=9)
     with pytest.raises(VisionFrameError):
         decode_to_worker(encode(match))
 
 
 def test_the_largest_portrait_fits() -> None:
-    match = Match(portrait=bytes(MAX_PORTRAIT_BYTES), fmr="1e-4", turn="left", seconds=9)
+    match = Match(portrait=bytes(MAX_PORTRAIT_BYTES), fmr="1e-4", challenges=ASKED, seconds=9)
     assert decode_to_worker(encode(match)) == match
     assert repr(match) == f"<Match, {MAX_PORTRAIT_BYTES} bytes>"
 
@@ -104,7 +119,7 @@ def test_the_largest_portrait_fits() -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 601.0, float("nan"), float("inf")])
 def test_a_match_ends(seconds: float) -> None:
     with pytest.raises(VisionFrameError):
-        decode_to_worker(encode(Match(portrait=b"x", fmr="1e-4", turn="left", seconds=seconds)))
+        decode_to_worker(encode(Match(portrait=b"x", fmr="1e-4", challenges=ASKED, seconds=seconds)))
 
 
 def test_no_number_but_time_and_count_leaves_the_worker() -> None:
@@ -114,4 +129,24 @@ def test_no_number_but_time_and_count_leaves_the_worker() -> None:
         for field in msgspec.structs.fields(frame)
         if any(word in str(field.type) for word in ("float", "int", "bytes"))
     }
-    assert numbers == {"frames", "ms"}
+    assert numbers == {"frames", "tries", "ms"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (),
+        ((),),
+        (ASKED[0],) * (MAX_CHALLENGES + 1),
+        (ASKED[0] * (MAX_STEPS + 1),),
+        ((Step(act="nod"),),),
+        ((Step(act="blink", pause_s=-1),),),
+        ((Step(act="blink", pause_s=float("nan")),),),
+        ((Step(act="blink", within_s=0),),),
+        ((Step(act="blink", within_s=31),),),
+    ],
+)
+def test_a_challenge_has_few_steps_that_are_known_and_end(asked: tuple) -> None:
+    match = Match(portrait=b"x", fmr="1e-4", challenges=asked, seconds=9)
+    with pytest.raises(VisionFrameError):
+        decode_to_worker(encode(match))

@@ -7,9 +7,11 @@ import pytest
 
 from kiosk.vision.sight import MIN_SHARE_OF_LARGEST, in_front
 from kiosk.vision.worker import band_for
+from models.calibration import shipped
 from models.face import embed
 from models.face.detect import Face
-from models.manifest import manifest_of
+
+SIZE = 192
 
 
 def face(width_px: float) -> Face:
@@ -37,13 +39,18 @@ def test_who_stands_just_behind_is_meant() -> None:
     ],
 )
 def test_same_means_at_the_rate_asked_for(fmr: str, bands: list[str]) -> None:
-    calibration = manifest_of(embed.NAME).calibration
-    assert calibration is not None
-    reference = np.zeros(embed.SIZE, dtype=np.float32)
+    calibration = shipped(embed.NAME)
+    reference = np.zeros(SIZE, dtype=np.float32)
     reference[0] = 1
-    steps = [calibration.cosine_at(rate) for rate in (1e-3, 1e-4, 1e-5)]
-    for cosine, band in zip([0.0, *(each + 0.002 for each in steps)], bands, strict=True):
-        frame = np.zeros(embed.SIZE, dtype=np.float32)
-        frame[:2] = cosine, np.sqrt(1 - cosine**2)
-        found = band_for([frame] * 3, reference=reference, calibration=calibration, fmr=fmr)
+    steps = [calibration.score_at(rate) for rate in (1e-3, 1e-4, 1e-5)]
+    for close, band in zip([0.0, *(each + 0.002 for each in steps)], bands, strict=True):
+        frame = np.zeros(SIZE, dtype=np.float32)
+        frame[:2] = close, np.sqrt(1 - close**2)
+        found = band_for(
+            [frame] * 3,
+            reference=reference,
+            calibration=calibration,
+            fmr=fmr,
+            closeness=embed.cosine,
+        )
         assert found == band

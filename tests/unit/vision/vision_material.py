@@ -5,15 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from kiosk.vision.pipeline import Examination, Likeness, Question
+from kiosk.vision.port import Step
 from kiosk.vision.sight import Sight
+from models.face.embed import cosine
+from models.face.liveness import STABLE
 from models.face.mesh import LEFT_EYE, POINTS, RIGHT_EYE, Mesh
-from models.face.quality import CHIN, FOREHEAD, SIDES
+from models.face.pose import CHIN, FOREHEAD, SIDES
+from models.face.temporal import Trace
 
 EYES_PX, DISTANCE_PX, MIDDLE = 80.0, 500.0, np.array([320.0, 240.0])
 DEPTH_PX = 90.0
 FRAME_S = 0.1
-LIKENESS = Likeness(ahead=0.61, turning=0.47)
+SKIN = 0.0
+"""The threshold of the layer that looks at texture."""
+LIKENESS = Likeness(ahead=0.61, turning=0.47, closeness=cosine)
 SIZE = 192
+LOOK = 7
+"""So many frames until three of them, apart from each other, were counted."""
 
 
 def head() -> np.ndarray:
@@ -49,6 +57,12 @@ def person(name: str) -> np.ndarray:
     return found
 
 
+def trace_of(points: Mesh, *, moire: float = 10.0) -> Trace:
+    """Return what is kept of a frame whose background is blank."""
+    small = np.full((120, 160), 100, dtype=np.float32)
+    return Trace(small, points.points[list(STABLE), :2] / 4.0, EYES_PX / 4, moire)
+
+
 def sight(
     at_s: float,
     *,
@@ -57,12 +71,29 @@ def sight(
     flaw: str | None = None,
     flat: bool = False,
     shift_px: float = 0.0,
+    shut: bool = False,
+    skin: float | None = 5.0,
+    moire: float | None = 10.0,
+    fresh: bool = True,
 ) -> Sight:
-    """One face; turned beyond what can be compared it has that flaw."""
+    """One face; turned beyond what can be compared it has that flaw.
+
+    Its texture has the log-odds `skin`, its frequencies stand out by `moire`; None: not looked at.
+    """
     if flaw is None and abs(yaw) > 18:
         flaw = "quality_pose"
     mesh = turned(yaw, flat=flat, shift_px=shift_px)
-    return Sight(at_s, 1, mesh, flaw, embed=lambda: person(who))
+    return Sight(
+        at_s,
+        1,
+        mesh,
+        flaw,
+        fresh,
+        embed=lambda: person(who),
+        openness=lambda: 0.12 if shut else 0.3,
+        texture=None if skin is None else lambda: skin,
+        trace=None if moire is None else lambda: trace_of(mesh, moire=moire),
+    )
 
 
 def crowd(at_s: float, faces: int) -> Sight:
@@ -70,17 +101,35 @@ def crowd(at_s: float, faces: int) -> Sight:
     return Sight(at_s, faces, embed=lambda: person("C"))
 
 
+def steps(*acts: str, pause_s: float = 0.0, within_s: float = 8.0) -> tuple[Step, ...]:
+    """Return a challenge; "left" and "right" are turns."""
+    names = {"left": "turn_left", "right": "turn_right"}
+    return tuple(
+        Step(act=names.get(each, each), pause_s=pause_s, within_s=within_s) for each in acts
+    )
+
+
 class Room:
     """An examination and what was said in it; everything happens `FRAME_S` after the last thing."""
 
-    def __init__(self, *, turn: str | None = "left", seconds: float = 30.0) -> None:
-        self.examination = Examination(LIKENESS)
+    def __init__(
+        self,
+        *,
+        turn: str | None = "left",
+        seconds: float = 30.0,
+        tries: int = 1,
+        skin: float | None = SKIN,
+    ) -> None:
+        self.examination = Examination(LIKENESS, skin=skin)
         self.now_s, self.said, self.compared = 100.0, [], []
         if turn is not None:
-            self.ask(turn, seconds=seconds)
+            self.ask(turn, seconds=seconds, tries=tries)
 
-    def ask(self, turn: str, *, seconds: float = 30.0) -> None:
-        self.examination.ask(Question(turn, self.now_s + seconds, self._compare))
+    def ask(self, turn: str, *, seconds: float = 30.0, tries: int = 1) -> None:
+        self.challenge(*(steps(turn),) * tries, seconds=seconds)
+
+    def challenge(self, *challenges: tuple[Step, ...], seconds: float = 30.0) -> None:
+        self.examination.ask(Question(challenges, self.now_s + seconds, self._compare))
 
     def _compare(self, frames):
         self.compared.append([int(np.argmax(each)) for each in frames])
@@ -95,7 +144,7 @@ class Room:
 
     def pass_turn(self, yaw: float = 24.0, **how) -> None:
         """Look ahead, turn and look ahead again, as long as it takes."""
-        self.see(4, **how)
+        self.see(LOOK, **how)
         self.see(3, yaw=yaw, **how)
         self.see(4, **how)
 

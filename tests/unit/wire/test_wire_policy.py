@@ -6,7 +6,7 @@ import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec import UNSET, structs
 from wire_independent import payload_of
 from wire_material import STATION, STRANGER
 
@@ -31,6 +31,23 @@ def signed_map(**changes: object) -> bytes:
 def test_a_policy_comes_back(layers: tuple[Layer, ...], face_fmr: str) -> None:
     policy = structs.replace(POLICY, layers=layers, face_fmr=face_fmr)
     assert verify_policy(sign_policy(policy, STATION), [STRANGER.public_key_der, KEY]) == policy
+
+
+def test_a_policy_of_before_the_question_of_downgrades_is_read_and_lets_a_person_look() -> None:
+    """Bytes that were signed before there was that field stay what they are."""
+    raw = signed_map()
+    assert "downgrade" not in cbor2.loads(payload_of(raw))
+    old = verify_policy(raw, [KEY])
+    assert (old.downgrade, old.on_downgrade) == (UNSET, "refer")
+    assert payload_of(sign_policy(old, STATION)) == payload_of(raw)
+
+
+@pytest.mark.parametrize("downgrade", ["accept", "refer", "refuse"])
+def test_what_a_policy_says_of_downgrades_comes_back(downgrade: str) -> None:
+    policy = structs.replace(POLICY, downgrade=downgrade)
+    back = verify_policy(sign_policy(policy, STATION), [KEY])
+    assert (back, back.on_downgrade) == (policy, downgrade)
+    assert verify_policy(signed_map(downgrade=downgrade), [KEY]) == policy
 
 
 @pytest.mark.parametrize("keys", [(), (STRANGER.public_key_der,)])
@@ -70,7 +87,9 @@ def test_nothing_else_that_the_key_signed_is_a_policy() -> None:
         {"patience": {}},
         {"more": 1},
         {"more": bytes(MAX_POLICY_BYTES)},
-        *({name: "absent"} for name in Policy.__struct_fields__),
+        {"downgrade": "ignore"},
+        {"downgrade": None},
+        *({name: "absent"} for name in Policy.__struct_fields__ if name != "downgrade"),
     ],
     ids=lambda each: next(iter(each)),
 )

@@ -1,0 +1,262 @@
+"""How much the surface of a face looks like skin before a lens rather than like paper or a screen.
+
+Knows one picture of a face: local binary patterns in three channels, its spectrum, and a logistic
+model of them whose numbers come from a file. Paper and screens differ by camera, light and maker,
+and so does skin: a model holds for the camera whose pictures it was fitted on, and says little
+about another. It is one layer of several (`models.face.liveness`, `models.face.temporal`).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from PIL import Image
+
+from models.face import picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.face.mesh import Mesh
+
+FOLDER: Final = Path(__file__).parents[1] / "textures"
+SHIPPED: Final = "rendered"
+NAME: Final = "texture.json"
+"""A file of this name among the model files is an operator's own, and used instead."""
+PIPELINE: Final = "lbp-spectrum-1"
+"""Names how features come about: a model holds for no other."""
+MAX_BYTES: Final = 8 * 1024 * 1024
+
+SIDE: Final = 128
+EYES_PX: Final = 52.0
+EYES_Y: Final = 46.0
+"""In the square: the distance of the eyes and how far down they lie."""
+RADII: Final = (1, 2)
+NEIGHBOURS: Final = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+BINS: Final = 10
+"""Uniform patterns by their number of ones, 0 to 8, and all others together."""
+OVAL: Final = (0.42, 0.47)
+"""The half axes of the part that counts, in sides of the square."""
+BANDS: Final = 16
+CALM: Final = 3
+"""Luma steps between neighbours that count as none: a sensor's noise."""
+FEATURES: Final = 3 * len(RADII) * BINS + BANDS + 6
+
+
+class TextureError(ValueError):
+    """A file is no texture model, or there is none.
+
+    Attributes:
+        why: "missing", "unreadable" or "pipeline".
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"texture model: {why}")
+        self.why = why
+
+
+Numbers = Annotated[tuple[float, ...], Meta(min_length=FEATURES, max_length=FEATURES)]
+
+
+class Fitted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model was fitted on.
+
+    Attributes:
+        set: what the operator calls it.
+        bona_fide: so many pictures of people.
+        attack: so many of each kind of attack.
+        pictures: the first 16 hex digits of each file's SHA-256.
+        commit: of the program, 40 hex digits, or "unknown".
+        limits: what it is no proof of.
+    """
+
+    set: Annotated[str, Meta(max_length=256)]
+    bona_fide: Annotated[int, Meta(ge=1)]
+    attack: Annotated[dict[str, int], Meta(max_length=256)]
+    pictures: Annotated[tuple[str, ...], Meta(max_length=200_000)]
+    commit: Annotated[str, Meta(max_length=40)]
+    limits: Annotated[str, Meta(max_length=2_000)]
+
+
+class Texture(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A logistic model of texture.
+
+    Attributes:
+        pipeline: how its features come about.
+        middle: of each feature.
+        spread: of each feature, above 0.
+        weights: of each feature once it is centred and scaled.
+        bias: added.
+        threshold: a picture whose log-odds reach it looks like skin.
+        fitted: on what.
+        version: of this form.
+    """
+
+    pipeline: str
+    middle: Numbers
+    spread: Numbers
+    weights: Numbers
+    bias: float
+    threshold: float
+    fitted: Fitted
+    version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are none."""
+        numbers = (*self.middle, *self.spread, *self.weights, self.bias, self.threshold)
+        if not all(map(math.isfinite, numbers)) or min(self.spread) <= 0:
+            raise ValueError("a number is none")
+
+    def score(self, features: NDArray[np.float64]) -> float:
+        """Return the log-odds that it is skin: above 0 rather, below 0 rather not.
+
+        Args:
+            features: (`FEATURES`,), as `features_of` returns them.
+        """
+        scaled = (features - np.array(self.middle)) / np.array(self.spread)
+        return float(np.clip(scaled, -LIMIT, LIMIT) @ np.array(self.weights) + self.bias)
+
+
+LIMIT: Final = 6.0
+"""Spreads from the middle: beyond what was seen, a feature says no more than there."""
+
+
+def parse(raw: bytes) -> Texture:
+    """Read a texture model.
+
+    Raises:
+        TextureError: it is too long, no JSON, has an unknown, missing or ill-typed field, or its
+            features come about in another way.
+    """
+    if len(raw) > MAX_BYTES:
+        raise TextureError("unreadable")
+    try:
+        found = msgspec.json.decode(raw, type=Texture)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TextureError("unreadable") from error
+    if found.pipeline != PIPELINE:
+        raise TextureError("pipeline")
+    return found
+
+
+def encode(texture: Texture) -> bytes:
+    """Return a model as its file: JSON, one field a line."""
+    return msgspec.json.format(msgspec.json.encode(texture), indent=1) + b"\n"
+
+
+def load(path: Path) -> Texture:
+    """Read a model's file. Raises TextureError."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise TextureError("missing") from error
+    return parse(raw)
+
+
+@cache
+def shipped() -> Texture:
+    """Return the model that comes with the program. Raises TextureError."""
+    return load(FOLDER / f"{SHIPPED}.json")
+
+
+def find(models: Path) -> Texture:
+    """Return the operator's own model if it lies among the model files, else the shipped one.
+
+    Raises:
+        TextureError: there is one, and it is none.
+    """
+    own = models / NAME
+    return load(own) if own.exists() else shipped()
+
+
+def features_of(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float64]:
+    """Return what is measured of a face's surface.
+
+    Args:
+        rgb: (H, W, 3) uint8, RGB.
+        mesh: of the face.
+
+    Returns:
+        (`FEATURES`,) float64: shares of patterns by channel and radius, the spectrum's bands in
+        nepers about their mean, how far single frequencies stand out, and how colour varies.
+
+    Raises:
+        PictureError: it is no such array.
+    """
+    picture.check(rgb)
+    square = _square(rgb, mesh)
+    channels = np.asarray(Image.fromarray(square).convert("YCbCr"), dtype=np.int16)
+    shares = [
+        _patterns(channels[..., channel], radius) for channel in range(3) for radius in RADII
+    ]
+    luma = channels[..., 0].astype(np.float64)
+    colours = channels[..., 1:][_INSIDE].astype(np.float64)
+    varied = np.log1p(np.append(colours.std(axis=0), luma[_INSIDE].std()))
+    return np.concatenate([*shares, *_spectrum(luma), varied])
+
+
+def _square(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.uint8]:
+    """Return the face with its eyes level, in a square."""
+    places = np.array([[SIDE - EYES_PX, 2 * EYES_Y], [SIDE + EYES_PX, 2 * EYES_Y]]) / 2
+    return picture.cut(rgb, picture.similarity(places, mesh.eyes), side=SIDE)
+
+
+def _patterns(channel: NDArray[np.int16], radius: int) -> NDArray[np.float64]:
+    """Return the share of each pattern in the oval: (`BINS`,), sum 1."""
+    middle = channel[radius:-radius, radius:-radius]
+    code = np.zeros(middle.shape, dtype=np.intp)
+    for place, (down, along) in enumerate(NEIGHBOURS):
+        rows = slice(radius + down * radius, SIDE - radius + down * radius)
+        columns = slice(radius + along * radius, SIDE - radius + along * radius)
+        code |= (channel[rows, columns] >= middle + CALM).astype(np.intp) << place
+    inside = _INSIDE[radius:-radius, radius:-radius]
+    counts = np.bincount(_PATTERN_BINS[code[inside]], minlength=BINS).astype(np.float64)
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares
+
+
+def _spectrum(luma: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the log power by band about its mean, and how single frequencies stand out."""
+    power = np.abs(np.fft.rfft2((luma - luma.mean()) * _WINDOW)) ** 2 + 1.0
+    values = power[_BAND_ROWS, _BAND_COLUMNS]
+    total = np.add.reduceat(values, _BAND_BEGINS) / np.diff(_BAND_BEGINS, append=len(values))
+    logs = np.log(total)
+    peaks = np.log(np.maximum.reduceat(values, _BAND_BEGINS) / total)
+    thirds = (BANDS // 4, BANDS // 2, 3 * BANDS // 4)
+    stand_out = [float(each.max()) for each in np.split(peaks, thirds)[1:]]
+    return logs - logs.mean(), np.array(stand_out)
+
+
+def _pattern_bins() -> NDArray[np.intp]:
+    codes = np.arange(256)
+    bits = (codes[:, None] >> np.arange(8)) & 1
+    uniform = (bits != np.roll(bits, 1, axis=1)).sum(axis=1) <= 2
+    return np.where(uniform, bits.sum(axis=1), BINS - 1)
+
+
+def _bands() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of frequencies in order of their band, and where bands begin."""
+    radius = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None]) * SIDE
+    rows, columns = np.nonzero((radius >= 2) & (radius < SIDE / 2))
+    band = ((radius[rows, columns] - 2) / (SIDE / 2 - 2) * BANDS).astype(np.intp)
+    order = np.argsort(band, kind="stable")
+    return rows[order], columns[order], np.flatnonzero(np.diff(band[order], prepend=-1))
+
+
+_PATTERN_BINS: Final = _pattern_bins()
+_WINDOW: Final = np.outer(np.hanning(SIDE), np.hanning(SIDE))
+_BAND_ROWS, _BAND_COLUMNS, _BAND_BEGINS = _bands()
+_INSIDE: Final = (
+    np.hypot(
+        (np.arange(SIDE)[None] + 0.5 - SIDE / 2) / (OVAL[0] * SIDE),
+        (np.arange(SIDE)[:, None] + 0.5 - SIDE / 2) / (OVAL[1] * SIDE),
+    )
+    <= 1
+)
