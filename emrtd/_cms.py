@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from asn1crypto import cms, core
 
 from emrtd import certificate as certificates
-from emrtd._asn1 import reading
+from emrtd._asn1 import load, reading
 from emrtd.errors import ChipLied, Fault
 from emrtd.signatures import Scheme, check_signature, digest_bytes, digest_of, scheme_of
 
@@ -88,7 +88,7 @@ def parse(raw: bytes, *, content_type: str, what: str) -> SignedData:
         ChipMalformed: no such content with exactly one signature over signed attributes.
     """
     with reading(what):
-        outer = cms.ContentInfo.load(raw, strict=True)
+        outer = load(cms.ContentInfo, raw)
         _require(outer["content_type"].dotted == _SIGNED_DATA)
         signed = outer["content"]
         encapsulated = signed["encap_content_info"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from asn1crypto import core, x509
 
-from emrtd._asn1 import reading
+from emrtd._asn1 import load, reading
 from emrtd.signatures import (
     MIN_RSA_BITS,
     PublicKey,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MAX_CERTIFICATE_BYTES = 65_536
 MAX_EXTENSIONS = 64
 MAX_NAME_CHARS = 200
+MAX_SERIAL_DIGITS = 40
+"""Hexadecimal ones that are shown; states keep to it."""
 
 _BASIC_CONSTRAINTS, _KEY_USAGE = "2.5.29.19", "2.5.29.15"
 _SUBJECT_KEY_ID, _AUTHORITY_KEY_ID = "2.5.29.14", "2.5.29.35"
@@ -96,7 +98,8 @@ class Certificate:
     not_understood: frozenset[str]
 
     def __repr__(self) -> str:
-        return f"<Certificate {self.subject_text!r} serial {self.serial}>"
+        serial = f"{self.serial:x}"[:MAX_SERIAL_DIGITS]
+        return f"<Certificate {self.subject_text!r} serial {serial}>"
 
     @property
     def may_sign_data(self) -> bool:
@@ -131,7 +134,7 @@ class Certificate:
     def scheme(self) -> Scheme:
         """Return how its signature was made. Raises ChipMalformed if that is unknown."""
         with reading("Certificate"):
-            return scheme_of(x509.SignedDigestAlgorithm.load(self.algorithm, strict=True))
+            return scheme_of(load(x509.SignedDigestAlgorithm, self.algorithm))
 
     def key(self, *, min_rsa_bits: int = MIN_RSA_BITS) -> PublicKey:
         """Return its key. Raises ChipMalformed if it cannot be used."""
@@ -155,7 +158,7 @@ def parse(raw: bytes) -> Certificate:
     with reading("Certificate"):
         if len(raw) > MAX_CERTIFICATE_BYTES:
             raise ValueError("too long")
-        certificate = x509.Certificate.load(raw, strict=True)
+        certificate = load(x509.Certificate, raw)
         body = certificate["tbs_certificate"]
         extensions, not_understood = _extensions(body["extensions"])
         algorithm = certificate["signature_algorithm"].dump()
@@ -203,7 +206,7 @@ def issuer_key_id(der: bytes | None) -> bytes | None:
     """Return the key identifier of an authority key identifier extension, None without."""
     if der is None:
         return None
-    found = x509.AuthorityKeyIdentifier.load(der, strict=True)["key_identifier"]
+    found = load(x509.AuthorityKeyIdentifier, der)["key_identifier"]
     return bytes(found) if isinstance(found, core.OctetString) else None
 
 
@@ -226,21 +229,21 @@ def _extensions(extensions: Any) -> tuple[dict[str, bytes], frozenset[str]]:
 
 
 def _authority(der: bytes | None) -> bool | None:
-    return None if der is None else bool(x509.BasicConstraints.load(der, strict=True)["ca"].native)
+    return None if der is None else bool(load(x509.BasicConstraints, der)["ca"].native)
 
 
 def _uses(der: bytes | None) -> frozenset[str] | None:
-    return None if der is None else frozenset(x509.KeyUsage.load(der, strict=True).native)
+    return None if der is None else frozenset(load(x509.KeyUsage, der).native)
 
 
 def _extended_uses(der: bytes | None) -> frozenset[str] | None:
     if der is None:
         return None
-    return frozenset(each.dotted for each in x509.ExtKeyUsageSyntax.load(der, strict=True))
+    return frozenset(each.dotted for each in load(x509.ExtKeyUsageSyntax, der))
 
 
 def _key_id(der: bytes | None) -> bytes | None:
-    return None if der is None else bytes(core.OctetString.load(der, strict=True))
+    return None if der is None else bytes(load(core.OctetString, der))
 
 
 def _country(name: Any) -> str | None:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from emrtd.key_agreement import Agreement
     from emrtd.security_infos import SecurityInfo
 
-MAX_KEYS = 8
-"""A check of each costs time, and no chip has so many."""
+MAX_KEYS = 4
+"""A check of each costs time, and no chip has more."""
 
 _STEP = Step("chip_auth")
 _ANY_FILE = b"\x01\x1d"
@@ -113,13 +113,15 @@ def ways(infos: Sequence[SecurityInfo]) -> tuple[Announced, ...]:
         announced = [
             ChipAuthenticationInfo(_OLDEST[each.agreement], 1, each.key_id) for each in keys
         ]
+    # To find a key in its group is the work that a chip can ask for: once for each.
+    usable = [(each.key_id, usable_key(each)) for each in keys]
     found = []
     for info in announced:
-        mine = [each for each in keys if info.key_id is None or each.key_id == info.key_id]
+        mine = [key for key_id, key in usable if info.key_id in {None, key_id}]
         cipher, key_bytes = info.cipher, info.key_bytes
         if info.version != 1 or cipher is None or key_bytes is None or len(mine) != 1:
             continue
-        key = usable_key(mine[0])
+        key = mine[0]
         if key is not None and key.kind == info.agreement:
             found.append(Announced(info, cipher, key_bytes, key))
     return tuple(sorted(found, key=_strength, reverse=True))

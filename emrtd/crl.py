@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from asn1crypto import core, crl
 
 from emrtd import certificate as certificates
-from emrtd._asn1 import reading
+from emrtd._asn1 import load, reading
 from emrtd.signatures import Scheme, scheme_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_CRL_BYTES = 4_194_304
+MAX_CRL_OBJECTS = 500_000
+"""An entry is four; no state has revoked a hundred thousand."""
 
 _NUMBER, _DELTA, _DISTRIBUTION_POINT = "2.5.29.20", "2.5.29.27", "2.5.29.28"
 _CERTIFICATE_ISSUER = "2.5.29.29"
@@ -68,7 +70,7 @@ def parse(raw: bytes) -> RevocationList:
     with reading("CRL"):
         if len(raw) > MAX_CRL_BYTES:
             raise ValueError("too long")
-        whole = crl.CertificateList.load(raw, strict=True)
+        whole = load(crl.CertificateList, raw, max_objects=MAX_CRL_OBJECTS)
         body = whole["tbs_cert_list"]
         revoked, next_update = tuple(_items(body["revoked_certificates"])), body["next_update"]
         algorithm = whole["signature_algorithm"]

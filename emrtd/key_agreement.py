@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from emrtd.dialogue import Randomness
 
 MAX_KEY_INFO_BYTES = 4096
-MIN_PRIME_BITS, MAX_PRIME_BITS = 1024, 4096
+MIN_PRIME_BITS, MAX_PRIME_BITS = 1024, 3072
 MIN_SUBGROUP_BITS = 160
 
 _DOING = "SubjectPublicKeyInfo"

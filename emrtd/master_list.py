@@ -17,13 +17,15 @@ from asn1crypto import core
 
 from emrtd import _cms
 from emrtd import certificate as certificates
-from emrtd._asn1 import reading
+from emrtd._asn1 import load, reading
 from emrtd.certificate import EXTENDED_KEY_USAGE, MAX_CERTIFICATE_BYTES
 from emrtd.errors import ChipLied, ChipMalformed, Fault
+from emrtd.tlv import length_from_head
 from emrtd.trust import TrustPolicy
 from emrtd.validity import ClockQuality, Validity, judge, worst
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from emrtd._cms import SignedData
@@ -35,7 +37,10 @@ MASTER_LIST_SIGNER = "2.23.136.1.1.3"
 MAX_BYTES = 16_777_216
 MAX_CERTIFICATES = 8192
 """The world has some 800 issuers' certificates."""
+MAX_OBJECTS = 1_000_000
+"""In all of them; a certificate has about a hundred."""
 
+_SEQUENCE, _HEAD_BYTES = 0x30, 8
 _DOING = "verify master list"
 _SEAL = object()
 """Only who holds it can make a verified list; it never leaves this module."""
@@ -91,16 +96,29 @@ def parse(raw: bytes) -> MasterList:
         raise ChipMalformed("CSCAMasterList", "too long")
     signed = _cms.parse(raw, content_type=MASTER_LIST, what="CSCAMasterList")
     with reading("CSCAMasterList"):
-        content = core.Sequence.load(signed.content, strict=True)
+        content = load(core.Sequence, signed.content, max_objects=MAX_OBJECTS)
         if len(content) != 2 or int(content[0]) != 0 or not isinstance(content[0], core.Integer):
             raise ValueError("another version")
-        listed = core.SetOf.load(content[1].dump(), spec=core.Any, strict=True)
-        if len(listed) > MAX_CERTIFICATES:
-            raise ValueError("too many certificates")
-        found = [each.dump() for each in listed]
-    if any(len(each) > MAX_CERTIFICATE_BYTES or each[:1] != b"\x30" for each in found):
-        raise ChipMalformed("CSCAMasterList", "what is no certificate")
+        listed = content[1]
+        if not isinstance(listed, core.Set):
+            raise TypeError("no set")
+        found = tuple(_certificates(bytes(listed.contents)))
     return MasterList(tuple(dict.fromkeys(found)), signed)
+
+
+def _certificates(raw: bytes) -> Iterator[bytes]:
+    """Yield the members of a set, each looked at no further than its head."""
+    at = count = 0
+    while at < len(raw):
+        count += 1
+        if count > MAX_CERTIFICATES:
+            raise ChipMalformed("CSCAMasterList", "too many certificates")
+        header, length = length_from_head(raw[at : at + _HEAD_BYTES])
+        end = at + header + length
+        if raw[at] != _SEQUENCE or header + length > MAX_CERTIFICATE_BYTES or end > len(raw):
+            raise ChipMalformed("CSCAMasterList", "what is no certificate")
+        yield raw[at:end]
+        at = end
 
 
 def check_intact(listed: MasterList, *, policy: TrustPolicy | None = None) -> Certificate:

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from emrtd._asn1 import reading
+from emrtd._asn1 import load, reading
 from emrtd.errors import ChipLied, ChipMalformed, Fault
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def scheme_of(algorithm: Any, digest: hashes.HashAlgorithm | None = None) -> Sch
 
 
 def _pss(der: bytes) -> Scheme:
-    parameters = algos.RSASSAPSSParams.load(der, strict=True)
+    parameters = load(algos.RSASSAPSSParams, der)
     mask, salt = parameters["mask_gen_algorithm"], int(parameters["salt_length"])
     if (
         mask["algorithm"].dotted != _MGF1
@@ -217,7 +217,7 @@ def load_public_key(der: bytes, *, min_rsa_bits: int = MIN_RSA_BITS) -> PublicKe
     if len(der) > MAX_KEY_INFO_BYTES:
         raise ChipMalformed("SubjectPublicKeyInfo", "too long")
     with reading("SubjectPublicKeyInfo"):
-        info = keys.PublicKeyInfo.load(der, strict=True)
+        info = load(keys.PublicKeyInfo, der)
         kind = info["algorithm"]["algorithm"].dotted
         if kind in {_RSA, _RSA_PSS}:
             return _rsa_key(info, min_bits=min_rsa_bits)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from asn1crypto import cms, core
 
 from emrtd import _cms, tlv
-from emrtd._asn1 import reading
+from emrtd._asn1 import load, reading
 from emrtd._cms import SignedData
 from emrtd.errors import ChipMalformed, Fault
 from emrtd.signatures import digest_of
@@ -89,11 +89,11 @@ def parse_security_object(raw: bytes) -> LDSSecurityObject:
         ChipMalformed: another version, an unknown digest, or hashes that are not one a data group.
     """
     with reading("LDSSecurityObject"):
-        whole = core.Sequence.load(raw, strict=True)
+        whole = load(core.Sequence, raw)
         parts = [whole[at] for at in range(len(whole))]
         version = int(_typed(parts[0], core.Integer))
         _require(len(parts) == 3 + version and version in {0, 1})
-        digest = digest_of(cms.DigestAlgorithm.load(_typed(parts[1], core.Sequence).dump()))
+        digest = digest_of(load(cms.DigestAlgorithm, _typed(parts[1], core.Sequence).dump()))
         hashes: dict[str, bytes] = {}
         listed = _typed(parts[2], core.Sequence)
         for at in range(len(listed)):
