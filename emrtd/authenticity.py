@@ -5,17 +5,21 @@ the chip did when it was asked; every announced key must have been proved, each 
 A proof that was not given counts like one that failed: a copy would rather not be asked. One that
 the terminal never asked for is `Unasked`: no proof either.
 
-PACE with chip authentication mapping announces itself by having been run: its key must then be one
-that is signed, in EF.CardSecurity or in DG14. It does not stand for chip authentication where DG14
-announces that too.
+PACE with chip authentication mapping proves a chip by a key that is in DG14, which EF.SOD hashes;
+EF.CardSecurity, where it was read, must be verified and name that key too. Alone it proves that
+somebody's chip is there: nothing ties it to EF.SOD, and whoever owns any card of a trusted issuer
+has one. A mapping that was run and that no signed file announces is CARD_ACCESS_MISMATCH. It does
+not stand for chip authentication where DG14 announces that too; a key beside the mapping and no
+ChipAuthenticationInfo is the mapping's alone.
 
 It trusts what it cannot check again: that the terminal chose the nonce of active authentication
 freshly, and that the terminal tells the truth about chip authentication and about the mapping (it
 holds those channels' keys). All are as good as the signature around the stored evidence.
 
 EF.CardAccess is not signed. Where DG14 repeats its PACE infos, an offer that is not repeated was
-put there by somebody else, to be chosen instead of a stronger one, and a stronger one that is
-signed and not offered was taken away for the same end: both are CARD_ACCESS_MISMATCH.
+put there by somebody else, to be chosen instead of a stronger one, and a stronger one, or the
+mapping, that is signed and not offered was taken away for the same end: both are
+CARD_ACCESS_MISMATCH. What was run is not compared: a policy or an older reader may choose less.
 
 A proof that this library cannot ask for is PROOF_UNSUPPORTED and accuses nobody: the chip may be
 newer than the reader.
@@ -36,10 +40,12 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from emrtd._crypto import Cipher
+from emrtd.access import outranked
 from emrtd.active_auth import NONCE_BYTES, verify_signature
-from emrtd.chip_auth import usable_key, verify_cam, ways
+from emrtd.chip_auth import MAX_KEYS, usable_key, verify_cam, ways
 from emrtd.errors import ChipLied, ChipMalformed, Fault
-from emrtd.lds import card_access, dg14, dg15
+from emrtd.lds import card_access, dg14, dg15, sod
+from emrtd.pace_parameters import rank
 from emrtd.passive_auth import Unasked, Unproved, VerifiedCardSecurity, missing
 from emrtd.signatures import MIN_RSA_BITS, is_weak
 
@@ -50,7 +56,6 @@ if TYPE_CHECKING:
     from emrtd.key_agreement import AgreementKey
     from emrtd.lds.dg14 import DG14
     from emrtd.passive_auth import ConsistentCardSecurity, VerifiedGroups
-    from emrtd.security_infos import PACEInfo
 
 Proof = Literal[
     "chip_auth",
@@ -101,7 +106,8 @@ class VerifiedHolder:
 
     Attributes:
         groups: the signed files.
-        proof: by which protocols; both are named only if both are announced and both held.
+        proof: by which protocols, of keys in DG14 and DG15; each is named only if it is announced
+            and held.
     """
 
     groups: VerifiedGroups
@@ -123,7 +129,8 @@ class Judgement:
     Attributes:
         chip_auth: ABSENT if no key for it is announced.
         active_auth: ABSENT if there is no DG15.
-        pace_cam: ABSENT if the chip was not opened by it.
+        pace_cam: ABSENT if the chip was not opened by it and need not be, or if DG14 has no key
+            that it could prove.
         faults: what failed, the deciding one first.
         weaknesses: of what passed.
     """
@@ -155,8 +162,10 @@ def prove_chip(
 
     Raises:
         ChipLied: CHIP_KEY_MISMATCH; ALGORITHM_WEAK if it holds by what is refused;
-            CARD_ACCESS_MISMATCH if EF.CardAccess offers PACE otherwise than is signed;
-            ADVERTISED_FILE_MISSING if the key of a mapping that was run cannot be looked up. `Unproved`: PROOF_UNSUPPORTED; NOT_ASKED, which is `Unasked`.
+            CARD_ACCESS_MISMATCH if EF.CardAccess offers PACE otherwise than is signed, or the
+            mapping that was run is not signed; ADVERTISED_FILE_MISSING if the key of a mapping
+            that was run cannot be looked up. `Unproved`: PROOF_UNSUPPORTED; NOT_ASKED, which is
+            `Unasked`.
         ChipMalformed: DG14, DG15 or EF.CardAccess is none.
         ValueError: the groups were made of another evidence, or EF.CardSecurity is not verified.
     """
@@ -230,7 +239,7 @@ def _refuse(weaknesses: set[Weakness]) -> None:
 def _chip_auth(evidence: Evidence, intact: Mapping[str, bytes]) -> tuple[Check, set[Weakness]]:
     """Return PASSED only if the terminal saw a proof by what DG14 announces."""
     announced, facts = _announced(intact), evidence.chip_auth
-    if not announced.chip_auth_keys and facts is None:
+    if not announced.asks_chip_auth and facts is None:
         return Check.ABSENT, set()
     possible = ways(announced.infos)
     if facts is None and not possible:
@@ -274,38 +283,72 @@ def _pace_cam(
     intact: Mapping[str, bytes],
     card_security: VerifiedCardSecurity | ConsistentCardSecurity | None,
 ) -> Check:
-    """Return PASSED only if a signed key is that of the chip that ran the mapping."""
+    """Return PASSED only if a key of DG14 is that of the chip that ran the mapping."""
+    announced = _announced(intact)
     ran, transcript = _CAM_NAME in evidence.access.protocol, evidence.cam
     if not ran and transcript is None:
+        if announced.chip_auth_keys and not announced.asks_chip_auth:
+            raise Unasked(Fault.NOT_ASKED, _DOING, "the mapping was not run")
         return Check.ABSENT
+    if not ran:
+        raise _mismatch("a mapping that was not run")
+    if "DG14" not in intact and _signs_dg14(evidence):
+        # Where the file was read and is not as it was signed, that is another fault's to say.
+        raise missing("DG14", evidence, doing=_DOING)
+    keys = [key for each in announced.chip_auth_keys[:MAX_KEYS] if (key := usable_key(each))]
+    if not keys and not announced.maps:
+        raise _unsigned_mapping()
     if transcript is None:
         raise Unasked(Fault.NOT_ASKED, _DOING, "the mapping's proof was not kept")
-    if not ran:
-        raise ChipLied(Fault.CHIP_KEY_MISMATCH, _DOING, "a mapping that was not run")
-    keys = [*(card_security.file.chip_auth_keys if card_security else ())]
-    keys += [each for each in _announced(intact).chip_auth_keys if usable_key(each)]
-    if not keys and card_security is None:
-        # Where the file was read and is not as it was signed, that is another fault's to say.
-        raise missing("CardSecurity", evidence, doing=_DOING)
-    verify_cam(transcript, keys)
-    return Check.PASSED
+    if card_security is None:
+        if not keys or "CardSecurity" in evidence.files:
+            raise missing("CardSecurity", evidence, doing=_DOING)
+        verify_cam(transcript, announced.chip_auth_keys)
+        return Check.PASSED
+    proved = usable_key(verify_cam(transcript, card_security.file.chip_auth_keys))
+    if proved in keys:
+        return Check.PASSED
+    return _of_somebody(announced, keys)
+
+
+def _of_somebody(announced: DG14, keys: list[AgreementKey]) -> Check:
+    """Return ABSENT if a key that is in EF.CardSecurity alone contradicts nothing.
+
+    It is a chip's whose issuer is trusted: maybe this document's, maybe any other's. Beside a key
+    for chip authentication that may be as it was issued: then chip authentication decides alone.
+    """
+    if not announced.maps:
+        raise _unsigned_mapping()
+    if keys and not announced.asks_chip_auth:
+        raise _mismatch("a mapping by a key that is not in DG14")
+    if announced.chip_auth_keys and not keys:
+        raise Unproved(Fault.PROOF_UNSUPPORTED, _DOING, "the key of the mapping")
+    return Check.ABSENT
+
+
+def _unsigned_mapping() -> ChipLied:
+    return ChipLied(Fault.CARD_ACCESS_MISMATCH, _DOING, "a mapping that is not signed")
+
+
+def _signs_dg14(evidence: Evidence) -> bool:
+    raw = evidence.files.get("SOD")
+    return raw is not None and "DG14" in sod.parse(raw).security_object.hashes
 
 
 def _offers(evidence: Evidence, intact: Mapping[str, bytes]) -> Check:
     """Return PASSED only if EF.CardAccess offers PACE as DG14, if it names any, has it signed."""
-    signed = _announced(intact).pace
-    if not signed or "CardAccess" not in evidence.files:
+    announced = _announced(intact)
+    if not announced.pace or "CardAccess" not in evidence.files:
         return Check.ABSENT
     offered = card_access.parse(evidence.files["CardAccess"]).pace
-    if not offered <= signed:
+    if not offered <= announced.pace:
         raise ChipLied(Fault.CARD_ACCESS_MISMATCH, _DOING, "it offers what is not signed")
-    if not offered or _strongest(offered) < _strongest(signed):
+    # By the signed parameters, both: EF.CardAccess may say less of its own, or another thing.
+    ranks = [rank(each, announced.infos) for each in offered]
+    unmapped = announced.maps and not any(each.authenticates_chip for each in offered)
+    if not ranks or unmapped or outranked(max(ranks), announced.infos):
         raise ChipLied(Fault.CARD_ACCESS_MISMATCH, _DOING, "it hides what is signed")
     return Check.PASSED
-
-
-def _strongest(offers: frozenset[PACEInfo]) -> int:
-    return max(each.aes_key_bytes or 0 for each in offers)
 
 
 def _announced(intact: Mapping[str, bytes]) -> DG14:

@@ -32,6 +32,7 @@ from emrtd.security_infos import (
     ID_CHIP_AUTH,
     ChipAuthenticationInfo,
     ChipAuthenticationPublicKeyInfo,
+    PACEInfo,
 )
 from emrtd.tlv import encode
 
@@ -100,7 +101,8 @@ def ways(infos: Sequence[SecurityInfo]) -> tuple[Announced, ...]:
     All of them are for judging an inspection that knew fewer; a chip is asked by the first.
 
     A protocol and its key belong together by their identifier; a protocol that names none takes the
-    only key there is. The first chips announce keys and no protocol at all: theirs is 3DES.
+    only key there is. The first chips announce keys and no protocol at all: theirs is 3DES. Beside
+    chip authentication mapping, which is younger, such a key is the mapping's.
 
     Raises:
         ChipMalformed: more keys than any chip has.
@@ -109,7 +111,8 @@ def ways(infos: Sequence[SecurityInfo]) -> tuple[Announced, ...]:
     if len(keys) > MAX_KEYS:
         raise ChipMalformed("choose chip authentication", f"{len(keys)} keys")
     announced = [each for each in infos if isinstance(each, ChipAuthenticationInfo)]
-    if not announced:
+    maps = any(isinstance(each, PACEInfo) and each.authenticates_chip for each in infos)
+    if not announced and not maps:
         announced = [
             ChipAuthenticationInfo(_OLDEST[each.agreement], 1, each.key_id) for each in keys
         ]

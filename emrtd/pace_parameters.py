@@ -106,8 +106,7 @@ def rank(info: PACEInfo, infos: Sequence[SecurityInfo] = ()) -> Rank:
     group = _group(info, infos)
     if group is not None:
         bits = min(bits, group.strength_bits)
-    chip_authenticated = (info.mapping or "").endswith("CAM")
-    return Rank(bits, info.cipher is Cipher.AES, key_bytes, chip_authenticated)
+    return Rank(bits, info.cipher is Cipher.AES, key_bytes, info.authenticates_chip)
 
 
 def standardised(parameters: bytes) -> Group[Any] | None:

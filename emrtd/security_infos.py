@@ -74,6 +74,11 @@ class PACEInfo:
         return _PACE_MAPPINGS.get(_arcs(self.protocol, ID_PACE)[0])
 
     @property
+    def authenticates_chip(self) -> bool:
+        """Whether the chip proves a key in passing: chip authentication mapping."""
+        return (self.mapping or "").endswith("CAM")
+
+    @property
     def aes_key_bytes(self) -> int | None:
         """16, 24 or 32; None if the cipher is not AES."""
         return self.key_bytes if self.cipher is Cipher.AES else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from emrtd.access import BAC, NONE, outranked
 from emrtd.authenticity import (
     Check,
     Judgement,
@@ -21,7 +22,8 @@ from emrtd.authenticity import (
     prove_chip,
 )
 from emrtd.errors import ChipLied, ChipMalformed, Fault
-from emrtd.lds import dg1, dg13
+from emrtd.lds import dg1, dg13, dg14
+from emrtd.pace_parameters import Rank, rank
 from emrtd.passive_auth import (
     ConsistentCardSecurity,
     ConsistentGroups,
@@ -33,9 +35,11 @@ from emrtd.passive_auth import (
     card_security_auth,
     examine,
 )
+from emrtd.security_infos import PACEInfo
 from emrtd.validity import ClockQuality
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from emrtd.evidence import Evidence
@@ -91,7 +95,8 @@ class Findings:
         holder: only of a genuine chip.
         weaknesses: by what weak means the chip's own proofs hold.
         downgraded: whether the chip was opened in a weaker way than it can: nothing that it says
-            is worth less, but somebody may have listened. The terminal's word for it.
+            is worth less, but somebody may have listened. By what DG14, as it was hashed, says it
+            can; and by the terminal's word, who knows what else was on offer.
     """
 
     outcome: ChipOutcome
@@ -156,8 +161,23 @@ def verify(
         groups,
         holder,
         judgement.weaknesses,
-        evidence.access.downgraded,
+        _downgraded(evidence, examination.intact),
     )
+
+
+def _downgraded(evidence: Evidence, intact: Mapping[str, bytes]) -> bool:
+    """Return whether a stronger way is signed than the one that was gone, at its strongest.
+
+    The name of a way does not tell its group: of several groups the best is taken for it.
+    """
+    try:
+        infos = dg14.parse(intact["DG14"]).infos
+    except (KeyError, ChipMalformed):
+        return evidence.access.downgraded
+    name = evidence.access.protocol
+    pace = [each for each in infos if isinstance(each, PACEInfo) and each.name == name]
+    gone = [Rank()] if name in {BAC, NONE} else [rank(each, infos) for each in pace]
+    return evidence.access.downgraded or (bool(gone) and outranked(max(gone), infos))
 
 
 def _contradictions(groups: VerifiedGroups | ConsistentGroups | None) -> tuple[Unproved, ...]:

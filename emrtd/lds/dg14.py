@@ -46,6 +46,19 @@ class DG14:
         """The ways to run PACE."""
         return frozenset(i for i in self.infos if isinstance(i, PACEInfo))
 
+    @property
+    def maps(self) -> bool:
+        """Whether a way to run PACE proves the chip in passing."""
+        return any(each.authenticates_chip for each in self.pace)
+
+    @property
+    def asks_chip_auth(self) -> bool:
+        """Whether a key is for chip authentication itself, and not for its mapping in PACE alone.
+
+        The first chips announce keys and no protocol at all; they know no such mapping.
+        """
+        return bool(self.chip_auth_keys) and (bool(self.chip_auth) or not self.maps)
+
 
 def parse(raw: bytes) -> DG14:
     """Parse the file. Raises ChipMalformed."""

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 Expected = Fault | Literal["genuine", "may_be_copy"]
 Fact = Literal["", "ca", "aa", "cam", "downgraded", "DG1", "DG2", "DG3", "DG13", "DG14", "DG15"]
 """What else an inspection must know: the proofs that failed, a downgrade, or a file left unread."""
-CardKind = Literal["citizen", "passport", "bac", "cam", "ways", "fingers", "im", "integers"]
+CardKind = Literal[
+    "citizen", "passport", "bac", "cam", "either", "ways", "fingers", "im", "integers"
+]
 """Which card tells a lie: any, or a passport, one with basic access control alone, one with chip
-authentication mapping, one with several ways of PACE, one with fingers behind the terminal's, one
-with the integrated mapping, one that agrees on integers and signs by RSA."""
+authentication mapping, one that has the generic mapping too, one with several ways of PACE,
+one with fingers behind the terminal's, one with the integrated mapping, one that agrees on integers
+and signs by RSA."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,8 +282,8 @@ CASES: Mapping[str, FaultCase] = {
         fact="DG2",
     ),
     "card_security_missing": FaultCase(
-        "EF.CardSecurity, where the proof's key stands, is not there (6A82)",
-        Fault.ADVERTISED_FILE_MISSING,
+        "EF.CardSecurity is not there (6A82), and the proof's key stands in DG14 as well",
+        "genuine",
         _HiddenCardSecurity,
         card="cam",
     ),

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 from emrtd.errors import Fault
 from emrtd.sim._data_groups import with_another_number
 from emrtd.sim._fault_case import FaultCase
+from emrtd.sim._issue import card_security
 from emrtd.sim._manner import Manner, UnknownFaultError
-from emrtd.sim._security_infos import with_newer_chip_auth
+from emrtd.sim._security_infos import infos_file, pace_infos, with_newer_chip_auth
 from emrtd.sim.personalise import clone, signed_files
 from emrtd.sim.pki import TestPKI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from emrtd.sim._cms import Identity
+    from emrtd.sim._key_proofs import ChipKey
     from emrtd.sim.card_image import CardImage
 
 
@@ -154,17 +157,69 @@ class _NewerProof(_OtherSecurityObject):
         return dataclasses.replace(changed, files={**changed.files, "DG14": group})
 
 
-class _UnknownIssuer(Manner):
-    def card(self, card: CardImage) -> CardImage:
-        stranger = TestPKI.create(
+class _Stranger(Manner):
+    """Another state's signer, whom nobody trusts."""
+
+    def signer(self) -> Identity:
+        """Return one."""
+        return TestPKI.create(
             self.randomness,
             valid_from=datetime(2000, 1, 1, tzinfo=UTC),
             valid_until=datetime(2049, 12, 31, tzinfo=UTC),
             organisation="Tram Test Stranger",
-        )
+        ).signer
+
+
+class _UnknownIssuer(_Stranger):
+    def card(self, card: CardImage) -> CardImage:
         return dataclasses.replace(
-            card, files={**card.files, "SOD": signed_files(card.files, stranger.signer)}
+            card, files={**card.files, "SOD": signed_files(card.files, self.signer())}
         )
+
+
+class _OtherChip(Manner):
+    """The files of one card in the genuine chip of another, which proves its own key.
+
+    EF.CardAccess and EF.CardSecurity are that other chip's, and no hash ties them to EF.SOD.
+    """
+
+    def card(self, card: CardImage) -> CardImage:
+        if card.chip_auth_key is None or "card_security" not in card.alternatives:
+            raise UnknownFaultError("this card has no chip authentication mapping")
+        own = card.chip_auth_key.another()
+        files = {**card.files, "CardSecurity": self.card_security(card, own)}
+        return dataclasses.replace(card, files=files, chip_auth_key=own)
+
+    def card_security(self, card: CardImage, own: ChipKey) -> bytes:
+        """Return the file that announces that key."""
+        del own
+        return card.alternatives["card_security"]
+
+
+class _OtherChipOfAnotherState(_OtherChip, _Stranger):
+    def card_security(self, card: CardImage, own: ChipKey) -> bytes:
+        return card_security(card.pace, own, self.signer())
+
+
+class _OtherChipOfBareFiles(_OtherChip):
+    """The signed files promise no proof at all; the chip around them gives one."""
+
+    def card(self, card: CardImage) -> CardImage:
+        other = super().card(card)
+        files = {name: raw for name, raw in other.files.items() if name not in {"DG14", "DG15"}}
+        return dataclasses.replace(other, files={**files, "SOD": card.alternatives["bare"]})
+
+
+class _HidesMapping(Manner):
+    """A copy without a key, which offers only the ways that need none."""
+
+    def card(self, card: CardImage) -> CardImage:
+        left = tuple(each for each in card.pace if each.mapping != "cam")
+        if not left or left == card.pace:
+            raise UnknownFaultError("this card has no mapping to hide beside another way")
+        files = {name: raw for name, raw in card.files.items() if name != "CardSecurity"}
+        files["CardAccess"] = infos_file(pace_infos(left))
+        return dataclasses.replace(card, pace=left, files=files, chip_auth_key=None)
 
 
 CASES: Mapping[str, FaultCase] = {
@@ -241,6 +296,33 @@ CASES: Mapping[str, FaultCase] = {
         "signed by an issuer with a trusted name and another key",
         Fault.ISSUER_UNKNOWN,
         _Namesake,
+    ),
+    "card_security_of_another": FaultCase(
+        "right files in the chip of another card of the same issuer, which proves its own key",
+        Fault.CHIP_KEY_MISMATCH,
+        _OtherChip,
+        card="cam",
+        fact="cam",
+    ),
+    "card_security_foreign": FaultCase(
+        "right files in the chip of a card of another state, which nobody trusts",
+        Fault.ISSUER_UNKNOWN,
+        _OtherChipOfAnotherState,
+        card="cam",
+        fact="cam",
+    ),
+    "card_security_unsigned": FaultCase(
+        "files that promise no proof in the chip of another card, which gives one",
+        Fault.CARD_ACCESS_MISMATCH,
+        _OtherChipOfBareFiles,
+        card="cam",
+        fact="cam",
+    ),
+    "mapping_hidden": FaultCase(
+        "chip authentication mapping is signed and not offered, so that no key is asked for",
+        Fault.CARD_ACCESS_MISMATCH,
+        _HidesMapping,
+        card="either",
     ),
     "no_proofs": FaultCase(
         "a card whose signed data announces no key at all", "may_be_copy", _Bare

@@ -123,7 +123,9 @@ def other_files(
     if chip.pace:
         files["CardAccess"] = _card_access(chip, passport=generation == "passport")
     if chip.maps and chip.key is not None:
-        files["CardSecurity"] = _card_security(chip, chip.key, pki.signer)
+        files["CardSecurity"] = card_security(
+            chip.pace, chip.key, pki.signer, parameter_ids=chip.parameter_ids
+        )
     if chip.terminal_auth:
         reference = CVCertificate.from_bytes(pki.cvca.certificate).holder
         files["CVCA"] = groups.cvca(reference)
@@ -133,9 +135,9 @@ def other_files(
 
 
 def alternatives(
-    made: Mapping[str, bytes], holder: Holder, *, generation: Generation, pki: TestPKI
+    made: Mapping[str, bytes], holder: Holder, chip: Chip, *, generation: Generation, pki: TestPKI
 ) -> dict[str, bytes]:
-    """Return the security objects that other signers, or other data, would have."""
+    """Return the security objects that other signers, other data or another chip would have."""
     other = replace(holder, name="Ai Khác")
     another = {**made, "DG1": groups.dg1(zone(other, passport=generation == "passport"))}
     bare = {name: raw for name, raw in made.items() if name not in {"DG14", "DG15"}}
@@ -144,7 +146,13 @@ def alternatives(
         signed["contradictory"] = {**made, "DG13": groups.with_another_number(made["DG13"])}
     if "DG14" in made:
         signed["newer"] = {**made, "DG14": infos.with_newer_chip_auth(made["DG14"])}
+    mapped = {}
+    if chip.maps and chip.key is not None:
+        mapped["card_security"] = card_security(
+            chip.pace, chip.key.another(), pki.signer, parameter_ids=chip.parameter_ids
+        )
     return {
+        **mapped,
         "expired": signed_files(made, pki.expired_signer),
         "not_yet": signed_files(made, pki.early_signer),
         "revoked": signed_files(made, pki.revoked_signer),
@@ -182,6 +190,11 @@ def _announced(chip: Chip) -> list[bytes]:
         announced += infos.chip_auth_infos(
             chip.key, chip.cipher, key_id=chip.key_id, explicit=chip.explicit
         )
+    elif chip.maps and chip.key is not None:
+        # What nobody signed beside DG1 would be anybody's key.
+        public = infos.public_key(chip.key, explicit=chip.explicit)
+        number = chip.key.parameters.parameter_id
+        announced.append(infos.chip_auth_public(chip.key, public, key_id=number))
     if chip.terminal_auth:
         announced.append(infos.terminal_auth_info())
     if isinstance(chip.signing_key, ec.EllipticCurvePrivateKey):
@@ -203,8 +216,11 @@ def _card_access(chip: Chip, *, passport: bool) -> bytes:
     return infos.infos_file(announced)
 
 
-def _card_security(chip: Chip, key: ChipKey, signer: Identity) -> bytes:
-    announced = infos.pace_infos(chip.pace, parameter_ids=chip.parameter_ids)
+def card_security(
+    pace: tuple[PACEOffer, ...], key: ChipKey, signer: Identity, *, parameter_ids: bool = True
+) -> bytes:
+    """Return an EF.CardSecurity over the key of chip authentication mapping."""
+    announced = infos.pace_infos(pace, parameter_ids=parameter_ids)
     public = infos.standardised_key(key)
     # The worked example numbers the key of this mapping as its domain.
     number = key.parameters.parameter_id

@@ -68,6 +68,10 @@ class ChipKey:
         domain = self.parameters
         return domain.encode(domain.power(domain.generator, self.number))
 
+    def another(self) -> ChipKey:
+        """Return a key of the same domain that is not this one: a counterfeiter's."""
+        return ChipKey(self.domain, self.number - 1 if self.number > 1 else 2)
+
     def agree(self, reader_key: bytes) -> bytes:
         """Agree on a secret with the reader's ephemeral key.
 

@@ -44,7 +44,7 @@ GENERATIONS: tuple[Generation, ...] = ("2021", "2024", "passport")
 ALTERNATIVES = frozenset(
     {
         "expired", "not_yet", "revoked", "namesake", "another", "bare", "issuer", "sha1",
-        "contradictory", "newer",
+        "contradictory", "newer", "card_security",
     }
 )  # fmt: skip
 
@@ -59,8 +59,8 @@ class CardImage:
         pace: the ways of PACE that open it, in the order of EF.CardAccess; () for none.
         cipher: of the channel after chip authentication, a name of `CIPHERS`.
         files: evidence name to the file's bytes.
-        alternatives: security objects that other signers or other data would have, for the faults
-            that need them; names of `ALTERNATIVES`.
+        alternatives: security objects that other signers, other data or another chip would have,
+            for the faults that need them; names of `ALTERNATIVES`.
         chip_auth_key: None: no chip authentication.
         chip_auth_key_id: the number that the chip gives this key, None for none.
         active_auth_key: PKCS #8 DER, RSA or elliptic curve; None: no active authentication.

@@ -140,7 +140,7 @@ def personalise(
         pace=offers,
         cipher=cipher,
         files={**_issue.other_files(made, chip, generation=generation, pki=pki), **made},
-        alternatives=_issue.alternatives(made, holder, generation=generation, pki=pki),
+        alternatives=_issue.alternatives(made, holder, chip, generation=generation, pki=pki),
         chip_auth_key=chip.key,
         chip_auth_key_id=chip_auth_key_id,
         active_auth_key=_pkcs8(signing_key),
@@ -189,7 +189,7 @@ def clone(card: CardImage) -> CardImage:
     active_auth = card.active_auth_private()
     return dataclasses.replace(
         card,
-        chip_auth_key=None if card.chip_auth_key is None else _another(card.chip_auth_key),
+        chip_auth_key=None if card.chip_auth_key is None else card.chip_auth_key.another(),
         active_auth_key=_pkcs8(None if active_auth is None else _another_signing(active_auth)),
     )
 
@@ -222,10 +222,6 @@ def tamper(card: CardImage, file: str = "DG1", offset: int | None = None) -> Car
 def _name_at(card: CardImage) -> int:
     """Return where the name begins in DG1: the third line of a card, the first of a passport."""
     return 10 if card.generation == "passport" else len(card.files["DG1"]) - 30
-
-
-def _another(key: ChipKey) -> ChipKey:
-    return ChipKey(key.domain, key.number - 1 if key.number > 1 else 2)
 
 
 def _another_signing(key: SigningKey) -> SigningKey:

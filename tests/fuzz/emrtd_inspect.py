@@ -94,7 +94,7 @@ def judged(
 
 def _require_honest(evidence: Evidence, card: CardImage, found: Findings) -> None:
     announces = {"DG14", "DG15"} & card.files.keys()
-    if found.outcome is ChipOutcome.GENUINE and not announces and not evidence.cam:
+    if found.outcome is ChipOutcome.GENUINE and not announces:
         raise NeverGenuineError("a chip without a key")
     if found.outcome is ChipOutcome.MAY_BE_COPY and announces:
         raise NeverGenuineError("a key that is announced was not asked for")
@@ -105,7 +105,8 @@ def _require_honest(evidence: Evidence, card: CardImage, found: Findings) -> Non
     if not proved.items() <= dict(card.files).items():
         raise NeverGenuineError("another data group")
     # EF.CardSecurity says nothing about a chip that was not asked to prove the key in it.
-    for name in ("SOD", *(["CardSecurity"] if evidence.cam else [])):
+    asked = {"CardSecurity"} & evidence.files.keys() if evidence.cam else set()
+    for name in ("SOD", *asked):
         if _signed_part(name, evidence.files[name]) != _signed_part(name, card.files[name]):
             raise NeverGenuineError(f"another {name}")
 
@@ -245,7 +246,7 @@ def _of_another(number: int, name: str, old: bytes) -> bytes:
     if name == "SOD" and number >= len(others):
         alternatives = issued()[1].card.alternatives
         # The bare one announces no key, and who gave it to a chip is its issuer.
-        kinds = sorted(alternatives.keys() - {"bare"})
+        kinds = sorted(alternatives.keys() - {"bare", "card_security"})
         return alternatives[kinds[number % len(kinds)]]
     return others[number % len(others)].files.get(name, old)
 

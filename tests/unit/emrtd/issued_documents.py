@@ -67,6 +67,7 @@ def number(value: int) -> bytes:
 BSI = "04007F00070202"
 PACE_AES_128 = info(oid(BSI + "040202"), number(2), number(13))
 PACE_AES_256 = info(oid(BSI + "040204"), number(2), number(13))
+PACE_CAM_AES_128 = info(oid(BSI + "040602"), number(2), number(13))
 CA_AES_128 = info(oid(BSI + "030202"), number(1))
 CA_NAME = "CA-ECDH-AES-CBC-CMAC-128"
 

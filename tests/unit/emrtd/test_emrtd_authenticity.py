@@ -17,6 +17,7 @@ from issued_documents import (
     DG1,
     PACE_AES_128,
     PACE_AES_256,
+    PACE_CAM_AES_128,
     chip_key,
     dg14,
     dg15,
@@ -329,6 +330,40 @@ def test_a_stronger_offer_that_is_signed_and_not_made_was_taken_away() -> None:
     weaker = offering(PACE_AES_128, signed=(PACE_AES_128, PACE_AES_256))
     refused(weaker, Fault.CARD_ACCESS_MISMATCH)
     refused(offering(signed=(PACE_AES_128,)), Fault.CARD_ACCESS_MISMATCH)
+
+
+PACE_3DES = info(oid(BSI + "040201"), number(2), number(13))
+PACE_P192 = info(oid(BSI + "040202"), number(2), number(8))
+PACE_OWN = info(oid(BSI + "040202"), number(2), number(40))
+
+
+@pytest.mark.parametrize(
+    ("weaker", "stronger"),
+    [
+        (PACE_AES_128, PACE_CAM_AES_128),
+        (PACE_AES_256, PACE_CAM_AES_128),
+        (PACE_3DES, PACE_AES_128),
+        (PACE_P192, PACE_AES_128),
+    ],
+    ids=["mapping", "mapping by less", "cipher", "group"],
+)
+def test_what_is_hidden_is_found_by_all_that_makes_it_stronger(
+    weaker: bytes, stronger: bytes
+) -> None:
+    refused(offering(weaker, signed=(weaker, stronger)), Fault.CARD_ACCESS_MISMATCH)
+    for offers in ((weaker, stronger), (stronger, weaker)):
+        assert findings(offering(*offers, signed=(weaker, stronger))).reasons == ()
+
+
+def test_a_group_that_is_only_described_once_hides_nothing() -> None:
+    """EF.CardAccess describes parameters of its own; DG14 need not say it again."""
+    brainpool = info(oid("04007F00070102"), number(13))
+    described = info(oid(BSI + "0402"), brainpool, number(40))
+    for offers, signed in (
+        ((PACE_OWN, described), (PACE_OWN,)),
+        ((PACE_OWN,), (PACE_OWN, described)),
+    ):
+        assert findings(offering(*offers, signed=signed)).outcome is ChipOutcome.MAY_BE_COPY
 
 
 def test_a_card_access_that_is_none_leaves_it_unknown() -> None:

@@ -79,6 +79,10 @@ def test_names_that_differ_in_their_string_type_only_are_one_name() -> None:
         ("basicConstraints=CA:FALSE\nkeyUsage=keyCertSign", False, False, False, False),
         ("basicConstraints=CA:TRUE\nkeyUsage=digitalSignature", True, True, False, False),
         ("subjectKeyIdentifier=hash", None, True, False, True),
+        (DS + "extendedKeyUsage=2.23.136.1.1.3", None, False, False, False),
+        (DS + "extendedKeyUsage=serverAuth,emailProtection", None, False, False, False),
+        (DS + "extendedKeyUsage=serverAuth,anyExtendedKeyUsage", None, True, False, False),
+        ("extendedKeyUsage=serverAuth", None, False, False, True),
     ],
 )
 def test_what_a_key_may_do(extensions: str, authority, data, certs, lists) -> None:
@@ -87,6 +91,8 @@ def test_what_a_key_may_do(extensions: str, authority, data, certs, lists) -> No
     assert parsed.may_sign_data is data
     assert parsed.may_sign_certificates is certs
     assert parsed.may_sign_revocations is lists
+    # An extended use limits what is signed, not that it is.
+    assert parsed.may_sign is (data or "extendedKeyUsage" in extensions)
 
 
 def test_a_critical_extension_that_is_not_understood_is_noted() -> None:

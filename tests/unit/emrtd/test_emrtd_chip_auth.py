@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from issued_documents import (
     BSI,
     CA_AES_128,
+    CA_NAME,
     PACE_AES_128,
+    PACE_CAM_AES_128,
     chip_key,
     dg14,
     info,
@@ -330,6 +332,14 @@ def test_the_first_chips_announce_a_key_and_no_protocol() -> None:
     modular = announced(dh_key(0))
     assert modular is not None
     assert modular.info.name == "CA-DH-3DES-CBC-CBC"
+
+
+def test_a_key_beside_the_mapping_and_no_protocol_is_the_mappings() -> None:
+    mapped = chip_key(spki(), number(13))
+    assert announced(PACE_CAM_AES_128, mapped) is None
+    offer = announced(PACE_CAM_AES_128, CA_AES_128, mapped)
+    assert offer is not None
+    assert offer.info.name == CA_NAME
 
 
 def test_every_key_has_its_way_and_the_strongest_comes_first() -> None:

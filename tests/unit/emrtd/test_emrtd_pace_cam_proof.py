@@ -18,6 +18,7 @@ from issued_documents import (
     CA_NAME,
     DG1,
     PACE_AES_128,
+    PACE_CAM_AES_128,
     chip_key,
     dg14,
     dg15,
@@ -63,6 +64,7 @@ CHIP_KEY = bytes.fromhex(APP_I["PK_IC_ChipAuthenticationPublicKeyInfo"])
 CAM = CAMTranscript(13, bytes.fromhex("04" + APP_I["map_ic_pub"]), bytes.fromhex(APP_I["CA_IC"]))
 OPENED = dataclasses.replace(ACCESS, protocol="PACE-ECDH-CAM-AES-CBC-CMAC-128")
 NONCE = bytes(range(8))
+ANNOUNCED = dg14(PACE_CAM_AES_128, CHIP_KEY)
 
 
 def trusted() -> Identity:
@@ -91,7 +93,8 @@ def seen(
     **facts: Any,
 ) -> Evidence:
     """Return evidence of a chip that was opened by the mapping, as ICAO's example was."""
-    made = document(issued(issuer or trusted()), {"DG1": DG1, **(files or {})})
+    announced = {} if "access" in facts else {"DG14": ANNOUNCED}
+    made = document(issued(issuer or trusted()), {"DG1": DG1, **announced, **(files or {})})
     facts = {"access": OPENED, "cam": CAM} | facts
     return dataclasses.replace(made, files={**made.files, **(beside or {})}, **facts)
 
@@ -121,6 +124,15 @@ def test_a_key_of_the_verified_card_security_is_a_proof() -> None:
     assert (made.holder.proof, made.checks.cam, made.checks.pa, made.checks.ca) == (
         "pace_cam", Check.PASSED, Check.PASSED, Check.ABSENT,
     )  # fmt: skip
+
+
+def test_the_same_key_may_have_another_number_in_dg14() -> None:
+    for announced in (CHIP_KEY[:-1] + b"\x07", CHIP_KEY):
+        files = {"DG14": dg14(CA_AES_128, PACE_CAM_AES_128, announced)}
+        facts = ChipAuthFacts("passed", CA_NAME, None)
+        made = findings(seen(files, own(), chip_auth=facts))
+        assert made.holder is not None
+        assert made.holder.proof == "chip_auth+pace_cam"
 
 
 def test_a_key_of_dg14_is_a_proof_if_it_is_signed_there() -> None:
@@ -206,6 +218,95 @@ def test_another_chips_key_is_none() -> None:
     refused(seen(beside=own(), cam=dataclasses.replace(CAM, parameter_id=12)))
 
 
+def test_the_files_of_one_card_in_the_chip_of_another_are_found() -> None:
+    """Whoever owns any card of a trusted issuer has an EF.CardSecurity, and a chip with its key."""
+    other = chip_key(public_key(key("ec:brainpoolP256r1", 44)), number(13))
+    for announced in (
+        dg14(PACE_CAM_AES_128, other),
+        dg14(PACE_CAM_AES_128, chip_key(public_key(key("ec:prime256v1")), number(12))),
+    ):
+        made = refused(seen({"DG14": announced}, own()))
+        assert (made.checks.pa, made.checks.cam) == (Check.PASSED, Check.FAILED)
+        assert made.reasons == (Fault.CHIP_KEY_MISMATCH,)
+
+
+def test_beside_a_key_for_chip_authentication_a_key_of_its_own_neither_proves_nor_accuses() -> None:
+    ca = chip_key(public_key(key("ec:brainpoolP256r1", 44)))
+    announced = {"DG14": dg14(CA_AES_128, PACE_CAM_AES_128, ca)}
+    made = findings(seen(announced, own(), chip_auth=ChipAuthFacts("passed", CA_NAME, None)))
+    assert made.holder is not None
+    assert (made.holder.proof, made.checks.cam) == ("chip_auth", Check.ABSENT)
+    refused(seen(announced, own(), chip_auth=ChipAuthFacts("failed", CA_NAME, None)))
+    assert findings(seen(announced, own())).outcome is ChipOutcome.UNREADABLE
+
+
+def test_a_mapping_that_no_signed_file_announces_is_no_proof() -> None:
+    bare = seen(beside=own(), access=OPENED)
+    ca = dg14(CA_AES_128, chip_key(public_key(key("ec:brainpoolP256r1", 44))))
+    passed = ChipAuthFacts("passed", CA_NAME, None)
+    for evidence in (
+        bare,
+        dataclasses.replace(bare, cam=None),
+        seen(access=OPENED, unreadable={"CardSecurity": 0x6982}),
+        seen({"DG14": dg14(PACE_AES_128)}, own()),
+        seen({"DG14": ca}, own(), chip_auth=passed),
+    ):
+        made = refused(evidence, Fault.CARD_ACCESS_MISMATCH)
+        assert (made.checks.pa, made.checks.cam) == (Check.PASSED, Check.FAILED)
+        assert made.reasons == (Fault.CARD_ACCESS_MISMATCH,)
+
+
+def test_a_key_in_card_security_alone_is_somebodys() -> None:
+    """The mapping is signed and its key is not: nothing contradicts, and nothing proves."""
+    signed_key, transcript = with_active_auth()
+    files = {"DG14": dg14(PACE_CAM_AES_128)}
+    made = findings(seen(files, own()))
+    assert (made.outcome, made.checks.cam) == (ChipOutcome.MAY_BE_COPY, Check.ABSENT)
+    made = findings(seen({**files, "DG15": signed_key}, own(), active_auth=transcript))
+    assert made.holder is not None
+    assert made.holder.proof == "active_auth"
+    broken = dataclasses.replace(CAM, chip_auth_data=b"")
+    refused(seen(files, own(), cam=broken))
+
+
+def test_a_key_in_dg14_that_nobody_can_compare_leaves_it_unknown() -> None:
+    odd = chip_key(info(oid("2A"), do(3, b"\0")), number(13))
+    made = findings(seen({"DG14": dg14(PACE_CAM_AES_128, odd)}, own()))
+    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.PROOF_UNSUPPORTED,))
+
+
+def test_dg14_that_was_not_read_is_not_one_that_announces_nothing() -> None:
+    honest = seen(beside=own())
+    files = {name: raw for name, raw in honest.files.items() if name != "DG14"}
+    unasked = findings(dataclasses.replace(honest, files=files))
+    assert (unasked.outcome, unasked.reasons) == (ChipOutcome.UNREADABLE, (Fault.NOT_ASKED,))
+    withheld = dataclasses.replace(honest, files=files, unreadable={"DG14": 0x6A82})
+    made = refused(withheld, Fault.ADVERTISED_FILE_MISSING)
+    assert made.reasons == (Fault.ADVERTISED_FILE_MISSING,)
+
+
+def test_a_mapping_that_was_never_run_accuses_nobody() -> None:
+    """A policy may have opened it otherwise; its key was announced, and is not proved."""
+    skipped: dict[str, Any] = {"access": ACCESS, "cam": None}
+    made = findings(seen({"DG14": ANNOUNCED}, **skipped))
+    assert (made.outcome, made.reasons) == (ChipOutcome.UNREADABLE, (Fault.NOT_ASKED,))
+    assert (made.checks.ca, made.checks.cam) == (Check.ABSENT, Check.FAILED)
+    made = findings(seen({"DG14": dg14(PACE_CAM_AES_128)}, **skipped))
+    assert (made.outcome, made.checks.cam) == (ChipOutcome.MAY_BE_COPY, Check.ABSENT)
+    both = dg14(CA_AES_128, PACE_CAM_AES_128, CHIP_KEY)
+    passed = ChipAuthFacts("passed", CA_NAME, None)
+    made = findings(seen({"DG14": both}, chip_auth=passed, **skipped))
+    assert made.holder is not None
+    assert made.holder.proof == "chip_auth"
+
+
+def test_the_key_of_the_mapping_is_none_of_the_first_chips() -> None:
+    """A key without a protocol is one of 3DES only where there is no mapping that it is for."""
+    first = ChipAuthFacts("passed", "CA-ECDH-3DES-CBC-CBC", 13)
+    made = refused(seen(beside=own(), chip_auth=first))
+    assert (made.checks.ca, made.checks.cam) == (Check.FAILED, Check.PASSED)
+
+
 def test_a_copy_with_a_card_security_of_its_own_is_found() -> None:
     """Genuine files, copied, beside a key that somebody signed who is not trusted."""
     forged = {"CardSecurity": card_security(stranger(), CHIP_KEY)}
@@ -251,16 +352,18 @@ def test_dg14_that_is_not_as_it_was_hashed_proves_no_mapping() -> None:
 
 def test_a_key_that_cannot_be_looked_up_is_missing() -> None:
     """A chip that withholds it lies; a terminal that never asked knows nothing."""
-    withheld = seen(unreadable={"CardSecurity": 0x6982})
+    keyless = {"DG14": dg14(PACE_CAM_AES_128)}
+    withheld = seen(keyless, unreadable={"CardSecurity": 0x6982})
     assert refused(withheld, Fault.ADVERTISED_FILE_MISSING).checks.cam is Check.FAILED
-    unasked = findings(seen())
+    unasked = findings(seen(keyless))
     assert (unasked.outcome, unasked.reasons) == (
         ChipOutcome.UNREADABLE, (Fault.NOT_ASKED,),
     )  # fmt: skip
 
 
 def test_a_key_in_dg14_that_cannot_be_used_is_no_key() -> None:
-    announced = {"DG14": dg14(PACE_AES_128, chip_key(info(oid("2A"), do(3, b"\0")), number(13)))}
+    odd = chip_key(info(oid("2A"), do(3, b"\0")), number(13))
+    announced = {"DG14": dg14(PACE_CAM_AES_128, odd)}
     made = findings(seen(announced, unreadable={"CardSecurity": 0x6982}))
     assert made.checks.cam is Check.FAILED
     assert (made.outcome, made.reasons[0]) == (
@@ -316,7 +419,7 @@ def test_the_card_security_of_another_evidence_does_not_serve() -> None:
 
 
 def test_what_was_never_asked_for_is_named_so() -> None:
-    bare = seen()
+    bare = seen({"DG14": dg14(PACE_CAM_AES_128)})
     with pytest.raises(Unasked):
         prove_chip(bare, groups_of(bare))
 
@@ -426,3 +529,6 @@ def test_a_judgement_lists_every_fault() -> None:
     judgement = judge(bare, bare.files)
     assert [type(each) for each in judgement.faults] == [Unasked]
     assert judgement.pace_cam is Check.FAILED
+    unsigned = dataclasses.replace(bare, files={"DG1": DG1})
+    judgement = judge(unsigned, unsigned.files)
+    assert [each.fault for each in judgement.faults] == [Fault.CARD_ACCESS_MISMATCH]

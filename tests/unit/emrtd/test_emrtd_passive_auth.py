@@ -34,6 +34,7 @@ from emrtd.passive_auth import (
     ClockUnsure,
     ConsistentGroups,
     Unasked,
+    Unproved,
     VerifiedGroups,
     examine,
     passive_auth,
@@ -306,7 +307,7 @@ def test_a_revoked_signer_signs_nothing() -> None:
     assert fault_of(seen, revoking) is Fault.SIGNER_REVOKED
 
 
-def test_a_revoked_issuer_signs_nothing_unless_another_certificate_holds_its_key() -> None:
+def test_a_revoked_issuer_signs_nothing_whatever_other_certificate_holds_its_key() -> None:
     first, again = (root(options=("-set_serial", each)) for each in ("77", "78"))
     seen, revoked = document(issued(first)), (revocation_list(first, 77),)
     assert isinstance(passive_auth(seen, trusting(first), at=NOW), VerifiedGroups)
@@ -315,8 +316,51 @@ def test_a_revoked_issuer_signs_nothing_unless_another_certificate_holds_its_key
     found = verify(seen, revoking, at=NOW)
     assert (found.outcome, found.reasons) == (ChipOutcome.NOT_GENUINE, (Fault.ISSUER_REVOKED,))
     for anchors in ((first, again), (again, first)):
-        both = trusting(*anchors, crls=revoked)
-        assert isinstance(passive_auth(seen, both, at=NOW), VerifiedGroups)
+        assert isinstance(passive_auth(seen, trusting(*anchors), at=NOW), VerifiedGroups)
+        assert fault_of(seen, trusting(*anchors, crls=revoked)) is Fault.ISSUER_REVOKED
+
+
+def test_a_link_certificate_does_not_save_a_revoked_key() -> None:
+    old, new = root("rsa:2048", number=1), root(number=71, options=("-set_serial", "4242"))
+    link = issued(
+        old, number=71, name="/C=VN/O=Test/CN=CSCA", serial=777,
+        extensions=openssl.CA + "authorityKeyIdentifier=keyid",
+    )  # fmt: skip
+    seen, revoked = document(issued(new)), (revocation_list(old, 4242),)
+    for anchors in ((old, new, link), (old, link, new)):
+        assert isinstance(passive_auth(seen, trusting(*anchors), at=NOW), VerifiedGroups)
+        assert fault_of(seen, trusting(*anchors, crls=revoked)) is Fault.ISSUER_REVOKED
+    # The name alone is not the key: what the old key issued stands.
+    before = document(issued(old))
+    assert isinstance(passive_auth(before, trusting(old, new, link, crls=revoked), at=NOW),
+                      VerifiedGroups)
+
+
+def test_a_certificate_signed_in_an_unknown_way_is_unreadable_and_no_forgery() -> None:
+    known = signer()
+    odd = known.der.replace(
+        bytes.fromhex("300A06082A8648CE3D040302"), bytes.fromhex("300A06082A8648CE3D040309")
+    )
+    seen = document(known)
+    raw = seen.files["SOD"].replace(known.der, odd)
+    assert raw != seen.files["SOD"]
+    seen = dataclasses.replace(seen, files={**seen.files, "SOD": raw})
+    with pytest.raises(Unproved) as caught:
+        passive_auth(seen, trusting(csca()), at=NOW)
+    assert caught.value.fault is Fault.PROOF_UNSUPPORTED
+    found = verify(seen, trusting(csca()), at=NOW)
+    assert (found.outcome, found.groups, found.holder) == (ChipOutcome.UNREADABLE, None, None)
+    assert found.reasons == (Fault.PROOF_UNSUPPORTED, Fault.ISSUER_UNKNOWN)
+    assert found.checks.pa is Check.UNKNOWN_ISSUER
+    assert verify(seen, trusting(), at=NOW).outcome is ChipOutcome.ISSUER_UNKNOWN
+    # It excuses neither a changed file nor a signer that is over.
+    forged = dataclasses.replace(seen, files={**seen.files, "DG2": b"\x75\x00"})
+    found = verify(forged, trusting(csca()), at=NOW)
+    assert (found.outcome, found.reasons[0]) == (
+        ChipOutcome.NOT_GENUINE, Fault.DATA_HASH_MISMATCH,
+    )  # fmt: skip
+    late = verify(seen, trusting(csca()), at=NOW + timedelta(days=999))
+    assert (late.outcome, late.reasons[0]) == (ChipOutcome.NOT_GENUINE, Fault.SIGNER_EXPIRED)
 
 
 @pytest.mark.parametrize("name", ["DG2", "DG13"])
@@ -372,6 +416,10 @@ def test_sha1_is_refused_unless_the_operator_allows_it(
         "keyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash",
         "keyUsage=critical,keyEncipherment\nsubjectKeyIdentifier=hash",
         openssl.DS + "1.2.3.4=critical,DER:0500",
+        openssl.DS + "extendedKeyUsage=critical,serverAuth",
+        openssl.DS + "extendedKeyUsage=serverAuth",
+        openssl.DS + "extendedKeyUsage=2.23.136.1.1.3",  # master lists
+        openssl.DS + "extendedKeyUsage=2.23.136.1.1.8",  # deviation lists
     ],
 )
 def test_a_key_that_may_not_sign_data_signs_nothing(extensions: str) -> None:

@@ -12,6 +12,7 @@ from openssl_issuer import CA, DS, Identity, issued, needs_openssl, revocation_l
 from reader_material import testdata
 
 from emrtd import certificate as certificates
+from emrtd.crl import parse as parse_list
 from emrtd.errors import ChipLied, ChipMalformed, Fault
 from emrtd.trust import MAX_CRL_BYTES, TrustPolicy, TrustStore
 
@@ -60,6 +61,28 @@ def test_a_signer_that_names_an_anchors_key_which_did_not_sign_it_is_a_forgery()
     with pytest.raises(ChipLied) as caught:
         store(honest).issuer_of(signer, at=NOW)
     assert caught.value.fault is Fault.CERTIFICATE_INVALID
+
+
+def unknown_scheme(raw: bytes) -> bytes:
+    """Return a certificate whose signature is by an algorithm that nobody knows."""
+    return raw.replace(
+        bytes.fromhex("300A06082A8648CE3D040302"), bytes.fromhex("300A06082A8648CE3D040309")
+    )
+
+
+def test_a_signature_that_is_not_known_here_accuses_nobody() -> None:
+    issuer = root("ec:prime256v1")
+    signer = certificates.parse(unknown_scheme(issued(issuer).der))
+    with pytest.raises(ChipMalformed) as caught:
+        store(issuer).issuer_of(signer, at=NOW)
+    assert caught.value.fault is Fault.PROOF_UNSUPPORTED
+    # Whose name nobody here bears is nobody's, however it is signed.
+    assert store().issuer_of(signer, at=NOW) is None
+
+
+def test_a_root_that_signed_itself_in_an_unknown_way_says_so() -> None:
+    (entry,) = TrustStore([unknown_scheme(root("ec:prime256v1").der)]).list()
+    assert (entry["usable"], entry["why_not"]) == (False, "unsupported signature algorithm")
 
 
 def test_a_damaged_signer_is_a_forgery() -> None:
@@ -242,47 +265,69 @@ def test_a_list_that_does_not_count_is_listed_with_the_reason() -> None:
         "issuer unknown": revocation_list(stranger, 7),
         "signature invalid": revocation_list(namesake, 7),
         "rests on SHA-1": revocation_list(issuer, 7, md="sha1"),
-        "covers a part only": revocation_list(
-            issuer, 7, extensions="issuingDistributionPoint=critical,@p\n[p]\nonlyCA=TRUE"
-        ),
         "speaks for other issuers": revocation_list(
             issuer, 7, extensions="issuingDistributionPoint=critical,@p\n[p]\nindirectCRL=TRUE"
-        ),
-        "a delta of another list": revocation_list(
-            issuer, 7, extensions="2.5.29.27=critical,DER:020101"
         ),
         "unknown critical extension": revocation_list(
             issuer, 7, extensions="1.2.3.4=critical,DER:0500"
         ),
+        "its issuer may not sign lists": revocation_list(silent, 7),
     }
     trust = store(issuer, silent, crls=tuple(lists.values()))
-    assert [each["why_not"] for each in trust.revocation_lists()] == list(lists)
+    entries = trust.revocation_lists()
+    assert [each["why_not"] for each in entries] == list(lists)
+    assert not any(each["usable"] for each in entries)
+    # What a stranger revokes is his own affair; all else is somebody's who issues for us.
+    assert [each["issuer_trusted"] for each in entries] == [False] + [True] * (len(lists) - 1)
+    assert [each["key"] for each in entries] == [None] * len(lists)
     trust.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
-    may_not = store(silent, crls=(revocation_list(silent, 7),))
-    assert may_not.revocation_lists()[0]["why_not"] == "issuer unknown"
     allowed = store(issuer, crls=(lists["rests on SHA-1"],), sha1=True)
     with pytest.raises(ChipLied):
         allowed.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
 
 
+POINT = "issuingDistributionPoint=critical,@p\n[p]\n"
+
+
 @pytest.mark.parametrize(
-    ("extension", "why_not"),
+    ("extension", "scope"),
     [
-        ("2.5.29.27=DER:020101", "a delta of another list"),
-        ("issuingDistributionPoint=@p\n[p]\nonlyuser=TRUE", "covers a part only"),
-        ("1.2.3.4=DER:0500", None),
-        ("authorityKeyIdentifier=keyid", None),
-        ("2.5.29.20=critical,DER:020105", None),
+        ("1.2.3.4=DER:0500", "complete"),
+        ("authorityKeyIdentifier=keyid", "complete"),
+        ("2.5.29.20=critical,DER:020105", "complete"),
+        (POINT + "fullname=URI:http://x/", "complete"),
+        (POINT.replace("critical,", "") + "fullname=URI:http://x/", "complete"),
+        (POINT + "relativename=@q\n[q]\nCN=x", "complete"),
+        (POINT + "onlyuser=TRUE", "part"),
+        (POINT + "onlyCA=TRUE", "part"),
+        (POINT + "onlyAA=TRUE", "part"),
+        (POINT + "onlysomereasons=keyCompromise", "part"),
+        (POINT.replace("critical,", "") + "onlyuser=TRUE", "part"),
+        ("2.5.29.27=DER:020101", "delta"),
+        ("2.5.29.27=critical,DER:020101\n" + POINT + "onlyuser=TRUE", "delta"),
     ],
 )
-def test_what_a_list_stands_for_counts_whether_or_not_it_is_critical(
-    extension: str, why_not: str | None
-) -> None:
+def test_whatever_a_list_leaves_out_what_it_names_is_revoked(extension: str, scope: str) -> None:
     issuer = root("ec:prime256v1")
-    (entry,) = store(
-        issuer, crls=(revocation_list(issuer, 7, extensions=extension),)
-    ).revocation_lists()
-    assert entry["why_not"] == why_not
+    trust = store(issuer, crls=(revocation_list(issuer, 7, extensions=extension),))
+    (entry,) = trust.revocation_lists()
+    assert (entry["usable"], entry["why_not"], entry["scope"]) == (True, None, scope)
+    assert (entry["key"], entry["country"]) == ("EC secp256r1", "VN")
+    with pytest.raises(ChipLied):
+        trust.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
+    trust.check_not_revoked(certificates.parse(issued(issuer, serial=8).der))
+
+
+@pytest.mark.parametrize(("delta", "revoked"), [(True, 1), (False, 2)])
+def test_only_a_delta_takes_an_entry_back(delta: bool, revoked: int) -> None:
+    issuer = root("ec:prime256v1")
+    base = revocation_list(issuer, 7, 8, extensions="2.5.29.27=DER:020101" if delta else "")
+    whole = crl.CertificateList.load(base)
+    back, held = whole["tbs_cert_list"]["revoked_certificates"]
+    for entry, reason in ((back, "remove_from_crl"), (held, "certificate_hold")):
+        entry["crl_entry_extensions"] = [{"extn_id": "crl_reason", "extn_value": reason}]
+    found = parse_list(whole.dump(force=True))
+    assert (len(found.serials), 8 in found.serials) == (revoked, True)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,23 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from issued_documents import CA_AES_128, CA_NAME, DG1, chip_key, dg14, document, evidence
+from issued_documents import (
+    ACCESS,
+    BSI,
+    CA_AES_128,
+    CA_NAME,
+    DG1,
+    PACE_AES_128,
+    PACE_AES_256,
+    PACE_CAM_AES_128,
+    chip_key,
+    dg14,
+    document,
+    evidence,
+    info,
+    number,
+    oid,
+)  # fmt: skip
 from openssl_issuer import issued, key, needs_openssl, public_key, root
 
 from emrtd.authenticity import Check, VerifiedHolder
@@ -85,3 +101,40 @@ def test_what_cannot_be_read_is_unreadable_and_proves_nothing(sod: bytes | None)
     fault = Fault.SECURITY_OBJECT_MISSING if sod is None else Fault.SECURITY_OBJECT_MALFORMED
     assert (found.outcome, found.reasons) == (ChipOutcome.UNREADABLE, (fault,))
     assert found.checks == Checks(pa=Check.FAILED, aa=Check.ABSENT, ca=Check.ABSENT)
+
+
+PACE_P384 = info(oid(BSI + "040202"), number(2), number(16))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "signed", "expected"),
+    [
+        ("BAC", (PACE_AES_128,), True),
+        ("NONE", (PACE_AES_128,), True),
+        ("BAC", (CA_AES_128,), False),
+        (ACCESS.protocol, (PACE_AES_128, PACE_AES_256), True),
+        (ACCESS.protocol, (PACE_AES_128,), False),
+        (ACCESS.protocol, (PACE_AES_128, PACE_CAM_AES_128), True),
+        (ACCESS.protocol, (PACE_AES_128, PACE_P384), False),  # the name does not tell the group
+        (ACCESS.protocol, (PACE_AES_256,), False),  # not even the name is signed
+        (ACCESS.protocol, None, False),
+    ],
+)
+def test_what_dg14_says_of_the_way_in_is_not_left_to_the_terminal(
+    protocol: str, signed: tuple[bytes, ...] | None, *, expected: bool
+) -> None:
+    files = {"DG1": DG1} | ({} if signed is None else {"DG14": dg14(*signed)})
+    for told in (False, True):
+        access = dataclasses.replace(ACCESS, protocol=protocol, downgraded=told)
+        seen = document(issued(root("ec:prime256v1")), files)
+        found = verify(dataclasses.replace(seen, access=access), trust(), at=NOW)
+        assert found.downgraded == (expected or told)
+
+
+def test_a_dg14_that_is_none_says_nothing_of_the_way_in() -> None:
+    bac = dataclasses.replace(ACCESS, protocol="BAC")
+    seen = document(issued(root("ec:prime256v1")), {"DG1": DG1, "DG14": b"\x6e\x00"})
+    assert not verify(dataclasses.replace(seen, access=bac), trust(), at=NOW).downgraded
+    changed = document(issued(root("ec:prime256v1")), {"DG1": DG1, "DG14": dg14(CA_AES_128)})
+    changed = dataclasses.replace(changed, files={**changed.files, "DG14": dg14(PACE_AES_128)})
+    assert not verify(dataclasses.replace(changed, access=bac), trust(), at=NOW).downgraded

@@ -102,6 +102,11 @@ def cards(card: CardImage, pki: TestPKI) -> dict[str, CardImage]:
         "passport": issued("passport"),
         "bac": issued("passport", access=frozenset({"bac"})),
         "cam": issued("2021", auth=frozenset({"cam"})),
+        "either": issued(
+            "2021",
+            auth=frozenset({"cam"}),
+            pace=tuple(PACEOffer(each, "brainpoolP256r1", "AES-128") for each in ("gm", "cam")),
+        ),
         "ways": issued("2021", pace=several),
         "fingers": issued("2021", fingers={2: JPEG}),
         "im": issued("2021", pace="im", cipher="AES-256"),
@@ -228,6 +233,38 @@ def test_an_honest_card_is_genuine(pki: TestPKI, options: dict) -> None:
     for name in ("aa", "ca"):
         asked = name in options.get("auth", {"aa", "ca"}) and (name == "ca" or "DG15" in card.files)
         assert getattr(made.checks, name).value == ("passed" if asked else "absent")
+
+
+def test_the_mapping_alone_proves_a_chip(cards: dict[str, CardImage], pki: TestPKI) -> None:
+    """Its key is not asked for chip authentication, which nothing announces."""
+    made = findings(cards["cam"], pki)
+    assert (made.checks.ca.value, made.checks.cam.value) == ("absent", "passed")
+    assert made.holder is not None
+    assert made.holder.proof == "pace_cam"
+
+
+def test_the_chip_of_any_trusted_state_proves_its_own_document_only(
+    cards: dict[str, CardImage], pki: TestPKI
+) -> None:
+    abroad = make_pki("abroad")
+    both = TrustStore([pki.csca.certificate, abroad.csca.certificate], [pki.crl, abroad.crl])
+    own = personalise(
+        HOLDER, JPEG, generation="2021", pki=abroad, randomness=stream("abroad"),
+        auth=frozenset({"cam"}),
+    )  # fmt: skip
+    theirs = {"CardAccess": own.files["CardAccess"], "CardSecurity": own.files["CardSecurity"]}
+    bare = personalise(
+        HOLDER, JPEG, generation="2021", pki=pki, randomness=stream("card"), auth=frozenset(),
+        access=frozenset(),
+    )  # fmt: skip
+    for document, fault in (
+        (cards["cam"], Fault.CHIP_KEY_MISMATCH),
+        (bare, Fault.CARD_ACCESS_MISMATCH),
+    ):
+        forged = dataclasses.replace(own, files={**document.files, **theirs})
+        made = verify(Wire(forged).inspect().evidence, both, at=AT)
+        assert (made.outcome, made.reasons) == (ChipOutcome.NOT_GENUINE, (fault,))
+        assert (made.checks.pa.value, made.checks.cam.value) == ("passed", "failed")
 
 
 def test_rsa_active_authentication_is_genuine(pki: TestPKI) -> None:

@@ -170,7 +170,6 @@ def findings() -> Mapping[str, Findings]:
         ),
         "opened strongly": judged(read(two_ways())),
         "issuer unknown": judged(read(good, fault="unknown_issuer")),
-        "issuer's key unknown": judged(read(good, fault="namesake_issuer")),
         "may be copy": judged(read(issued(auth=frozenset()))),
         "over yesterday": judged(read(issued(expiry=date(2026, 5, 31)))),
         "over today": judged(read(issued(expiry=TODAY))),

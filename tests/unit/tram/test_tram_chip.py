@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
 import stat
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -274,9 +277,14 @@ def test_without_a_virtual_reader_it_is_named(tmp_path: Path, picture: Path) -> 
 
 
 def test_without_a_reader_the_service_is_asked_after(tmp_path: Path) -> None:
-    done = tram_chip("read", "--card", f"pcsc://{tmp_path.name}", "--can", "012345")
-    assert (done.exit_code, done.stdout) == (3, "")
-    assert "does pcscd run?" in done.stderr
+    # In a process of its own: the PC/SC library settles once, for good, whom it talks to.
+    asked = subprocess.run(
+        [sys.executable, "-m", "tram", "chip", "read", "--card", "pcsc://0", "--can", "012345"],
+        env={**os.environ, "PCSCLITE_CSOCK_NAME": f"{tmp_path}/nobody.comm"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (asked.returncode, asked.stdout) == (3, "")
+    assert "does pcscd run?" in asked.stderr
     done = tram_chip("read", "--card", "sim://card?file=none.json", "--can", "012345")
     assert done.exit_code == 3
     assert "pcscd" not in done.stderr
