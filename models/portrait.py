@@ -30,7 +30,8 @@ class PortraitError(Exception):
     """The bytes are no portrait that may be looked at.
 
     Attributes:
-        why: "size" (too many bytes or pixels, too few, or too much work), "format" or "damaged".
+        why: "size" (too many bytes or pixels, too few, or too much work), "format" or "damaged";
+            of who looks at it, "faces" (none, or several) or "quality".
     """
 
     def __init__(self, why: str) -> None:

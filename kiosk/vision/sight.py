@@ -21,7 +21,7 @@ from models.face.detect import Detector
 from models.face.embed import open_embedder
 from models.face.iris import Iris
 from models.face.mesh import Mesher
-from models.face.quality import assess
+from models.face.quality import PORTRAIT, assess
 from models.face.temporal import trace
 from models.face.texture import TextureError, features_of, find
 from models.manifest import load_verified, manifest_of
@@ -184,7 +184,8 @@ class Eyes:
         """Return the embedding of a coded portrait's face.
 
         Raises:
-            PortraitError: the bytes are no picture within bounds, or it is not about one face.
+            PortraitError: the bytes are no picture within bounds, it is not about one face, or that
+                face is not good enough to be compared with.
             ModelError: a net failed.
         """
         with self._timed("portrait"):
@@ -192,6 +193,9 @@ class Eyes:
             found = acquire(rgb, detector=self._detector, mesher=self._mesher)
             if found.mesh is None or found.faces != 1:
                 raise PortraitError("faces")
+            if assess(rgb, found.mesh).failure_within(PORTRAIT) is not None:
+                # What cannot be compared makes strangers of holders, and now and then the reverse.
+                raise PortraitError("quality")
             return self._embedder.embed(rgb, found.mesh)
 
     def take_ms(self) -> dict[str, float]:

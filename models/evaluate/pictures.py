@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+FORMATS: Final = (
+    "BMP", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TGA", "TIFF", "WEBP",
+)  # fmt: skip
+"""Decoders that start no other program, as that of EPS does, and hold one picture in a file."""
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_PIXELS: Final = 40_000_000
 MAX_FILES: Final = 200_000
@@ -84,7 +88,7 @@ def read(path: Path, *, where: str) -> Picture:
 
 
 def decode(raw: bytes, *, where: str) -> NDArray[np.uint8]:
-    """Decode one picture of any format that Pillow knows.
+    """Decode one picture of any of `FORMATS`.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -129,6 +133,6 @@ def _open(raw: bytes, where: str) -> Image.Image:
         with warnings.catch_warnings():
             # A picture that claims to be huge is refused just after this.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(raw))
+            return Image.open(io.BytesIO(raw), formats=FORMATS)
     except Exception as error:
         raise PictureFileError(where, "format") from error

@@ -30,6 +30,7 @@ REFUSED, FAILED = 1, 3
 QUIET_S: Final = 2.0
 """So long nothing is said, and so often after that."""
 GIT_S: Final = 5.0
+ROOT: Final = Path(__file__).parents[2]
 
 
 class Counted:
@@ -53,19 +54,24 @@ class Counted:
 
 
 def commit() -> str:
-    """Return the commit of the program's repository, 40 hex digits; "unknown" outside of one."""
+    """Return the commit of the program's repository, 40 hex digits.
+
+    Outside of one, and where the sources are not as committed, it is "unknown": such a commit
+    would not hold the program that measured.
+    """
     try:
-        done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=GIT_S,
-            check=True,
-        )
+        head, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", "*.py")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    found = done.stdout.strip()
-    return found if len(found) == 40 else "unknown"
+    return head if len(head) == 40 and not changed else "unknown"
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), *words],
+        capture_output=True, text=True, timeout=GIT_S, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
 
 
 @contextmanager

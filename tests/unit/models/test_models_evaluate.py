@@ -297,6 +297,7 @@ def test_pictures_of_every_usual_kind_are_read(mode):
         (coded("1", size=(8000, 8000)), "size"),
         (coded("1", size=(20_000, 20)), "size"),
     ],
+    ids=["nothing", "text", "cut", "16 bits", "narrow", "huge", "long"],
 )
 def test_what_is_no_picture_is_refused_by_its_place(raw, why):
     with pytest.raises(PictureFileError) as caught:
@@ -410,3 +411,11 @@ def test_the_interval_by_subject_is_wider_where_one_person_makes_all_errors():
     exact_high = intervals.clopper_pearson(10, 200).high
     assert whole["fnmr_at_fmr"]["1e-2"] == 0.05
     assert whole["ci95"]["fnmr_at_fmr"]["1e-2"][1] > exact_high + 0.03
+
+
+def test_no_picture_starts_another_program() -> None:
+    """Pillow would hand such a file to Ghostscript."""
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    assert Image.open(io.BytesIO(eps)).format == "EPS"
+    with pytest.raises(PictureFileError):
+        pictures.decode(eps, where="a file")
