@@ -38,6 +38,7 @@ _BASIC_CONSTRAINTS, _KEY_USAGE = "2.5.29.19", "2.5.29.15"
 _SUBJECT_KEY_ID, _AUTHORITY_KEY_ID = "2.5.29.14", "2.5.29.35"
 EXTENDED_KEY_USAGE = "2.5.29.37"
 """Where it is critical, only who knows the named use may use the key."""
+_ANY_USE = "2.5.29.37.0"
 _UNDERSTOOD = frozenset(
     {
         _BASIC_CONSTRAINTS, _KEY_USAGE, _SUBJECT_KEY_ID, _AUTHORITY_KEY_ID,
@@ -102,9 +103,18 @@ class Certificate:
         return f"<Certificate {self.subject_text!r} serial {serial}>"
 
     @property
-    def may_sign_data(self) -> bool:
-        """Whether its key may sign a document."""
+    def may_sign(self) -> bool:
+        """Whether its key may sign what is neither a certificate nor a revocation list."""
         return self.uses is None or _DIGITAL_SIGNATURE in self.uses
+
+    @property
+    def may_sign_data(self) -> bool:
+        """Whether its key may sign a document.
+
+        A document signer names no extended use [9303-12]: whoever names some is there for these,
+        critical or not, as a master list signer is, or a server.
+        """
+        return self.may_sign and (self.extended_uses is None or _ANY_USE in self.extended_uses)
 
     @property
     def may_sign_certificates(self) -> bool:
@@ -177,7 +187,7 @@ def parse(raw: bytes) -> Certificate:
             issuer=issuer[0],
             subject_text=subject[1],
             issuer_text=issuer[1],
-            country=_country(body["subject"]),
+            country=name_country(body["subject"]),
             serial=int(body["serial_number"]),
             not_before=instant(body["validity"]["not_before"]),
             not_after=instant(body["validity"]["not_after"]),
@@ -246,7 +256,8 @@ def _key_id(der: bytes | None) -> bytes | None:
     return None if der is None else bytes(load(core.OctetString, der))
 
 
-def _country(name: Any) -> str | None:
+def name_country(name: Any) -> str | None:
+    """Return the country of a name of asn1crypto, in upper case; None if it has none."""
     for part in name.chosen:
         for pair in part:
             if pair["type"].dotted == "2.5.4.6":

@@ -154,9 +154,11 @@ def verify(
         clock: what is known of that instant.
 
     Raises:
-        ChipLied: as `check_intact`; ISSUER_UNKNOWN, CERTIFICATE_INVALID, SIGNER_REVOKED, or
-            SIGNER_EXPIRED for whatever is not valid then (also where only the clock is wrong).
-        ChipMalformed: the signer's key cannot be used.
+        ChipLied: as `check_intact`; ISSUER_UNKNOWN, CERTIFICATE_INVALID, SIGNER_REVOKED,
+            ISSUER_REVOKED, or SIGNER_EXPIRED for whatever is not valid then (also where only the
+            clock is wrong).
+        ChipMalformed: the signer's key cannot be used; PROOF_UNSUPPORTED: its certificate is
+            signed in a way that is not known here.
     """
     signer = check_intact(listed, policy=trust.policy)
     issuer = trust.issuer_of(signer, at=at)
@@ -165,6 +167,7 @@ def verify(
     if trust.policy.too_weak(signer.scheme().digest):
         raise ChipLied(Fault.ALGORITHM_WEAK, _DOING, "its certificate rests on SHA-1")
     trust.check_not_revoked(signer)
+    trust.check_not_revoked(issuer.certificate, fault=Fault.ISSUER_REVOKED)
     validity = worst(_judge(signer, at, clock), _judge(issuer.certificate, at, clock))
     return _verified(listed, signer, validity)
 
@@ -198,7 +201,7 @@ def verify_by(
 def _check_signed_by(listed: MasterList, signer: Certificate, *, policy: TrustPolicy) -> None:
     uses = signer.extended_uses or frozenset()
     # A key that issues or that signs documents may not vouch for the signers of all states.
-    may_sign = signer.may_sign_data and MASTER_LIST_SIGNER in uses
+    may_sign = signer.may_sign and MASTER_LIST_SIGNER in uses
     if not may_sign or signer.not_understood - {EXTENDED_KEY_USAGE}:
         raise ChipLied(Fault.SIGNER_NOT_ALLOWED, _DOING, "no certificate that may sign lists")
     if policy.too_weak(listed.signed.scheme.digest, listed.signed.digest):

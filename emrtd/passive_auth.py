@@ -18,7 +18,8 @@ What must hold, in the order in which a failure decides:
    and of the other groups chips in the field lack some that are hashed: they need not be read.
    EF.COM is never believed;
 4. that certificate was issued by a key of the trust store, or its issuer is unknown; one that
-   names a trusted key which did not sign it is a forgery (CERTIFICATE_INVALID);
+   names a trusted key which did not sign it is a forgery (CERTIFICATE_INVALID), and whether one
+   that is signed in a way that is not known here is, cannot be told (PROOF_UNSUPPORTED);
 5. it and its issuer's certificate are valid at the instant of inspection (SIGNER_EXPIRED,
    SIGNER_NOT_YET_VALID, ISSUER_EXPIRED). This is the shell model: a state gives a document signer
    a validity that outlasts its documents, so an expired one stands behind no document that is in
@@ -154,7 +155,7 @@ class Examination:
         result: the groups, or the fault that decides.
         faults: everything that failed, the deciding one first.
         issuer_unknown: whether the signature holds, by a signer that is not over, and nobody that
-            is trusted issued it.
+            is trusted issued it, as far as can be told.
         validity: of the signer and its issuer; None if there is no sound signature to look behind.
         advertised: the data groups that EF.SOD hashes.
         intact: the files that have the hash in EF.SOD, whether or not its signature holds.
@@ -188,7 +189,8 @@ def passive_auth(
 
     Raises:
         ChipLied: the first of this module's list that fails. `ClockUnsure` if a certificate is
-            over by a clock that may be wrong, `Unasked` if a file was never asked for.
+            over by a clock that may be wrong, `Unasked` if a file was never asked for, `Unproved`
+            if the signer's certificate is signed in a way that is not known here.
         ChipMalformed: EF.SOD is missing or none, or its signer's key is none that is believed.
         ValueError: `at` is naive.
     """
@@ -262,11 +264,13 @@ def examine(
         faults.append(fault)
     faults += _data_faults(evidence, sod.security_object, intact)
     if signer is not None:
+        lied = False
         try:
             issuer = _issuer(signer, trust, at=at)
         except ChipLied as fault:
             faults.append(fault)
-        else:
+            lied = not isinstance(fault, Unproved)
+        if not lied:
             validity = _validity(signer, issuer, at=at, clock=clock)
             issuer_unknown = issuer is None and validity is not Validity.OVER
             faults += _time_and_revocation(signer, issuer, trust, at=at, clock=clock)
@@ -338,7 +342,10 @@ def _signer(signed: SignedData, policy: TrustPolicy, *digests: HashAlgorithm) ->
 
 def _issuer(signer: Certificate, trust: TrustStore, *, at: datetime) -> Anchor | None:
     """Return the trusted issuer, None if it is unknown."""
-    issuer = trust.issuer_of(signer, at=at)
+    try:
+        issuer = trust.issuer_of(signer, at=at)
+    except ChipMalformed as error:
+        raise Unproved(error.fault, _DOING, "how its certificate is signed") from error
     if issuer is not None and trust.policy.too_weak(signer.scheme().digest):
         raise ChipLied(Fault.ALGORITHM_WEAK, _DOING, "its certificate rests on SHA-1")
     return issuer

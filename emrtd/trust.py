@@ -7,8 +7,9 @@ anchor like any other: the path is always one step, from the document signer to 
 
 What is strong enough to be believed is a `TrustPolicy`, brought by the operator too.
 
-An issuer is looked for by name and, among those of one name, by key identifier first, then by every
-key: identifiers are missing or wrong in the field.
+An issuer is looked for by name and, among those of one name, by every key: identifiers are missing
+or wrong in the field. Whoever is revoked is so by the key: no other certificate for it, a link to
+it for example, helps.
 
 Spec: [9303-12]; [5280].
 """
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from emrtd import certificate as certificates
 from emrtd import crl
-from emrtd.crl import MAX_CRL_BYTES, RevocationList
+from emrtd.crl import MAX_CRL_BYTES, RevocationList, Scope
 from emrtd.errors import ChipLied, ChipMalformed, Fault
 from emrtd.signatures import (
     MAX_RSA_BITS,
@@ -34,7 +35,7 @@ from emrtd.signatures import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
@@ -111,9 +112,18 @@ class AnchorEntry(TypedDict):
 
 
 class RevocationEntry(TypedDict):
-    """One revocation list, for people and machines."""
+    """One revocation list, for people and machines.
+
+    `issuer_trusted` is whether an issuer of that name is trusted: a list of anybody else revokes
+    nothing that is believed here, and one of theirs that is not usable must not be overlooked.
+    `scope` is what it stands for, `key` the trusted key that signed it, None if none did.
+    """
 
     issuer: str
+    country: str | None
+    issuer_trusted: bool
+    scope: Scope
+    key: str | None
     revoked: int
     this_update: str
     next_update: str | None
@@ -155,6 +165,31 @@ class _Brought:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _BroughtList:
+    """A revocation list as it was brought, and the key that signed it or the reason why not."""
+
+    revoking: RevocationList
+    issuer_trusted: bool
+    key: PublicKey | None
+    why_not: str | None
+
+    def entry(self) -> RevocationEntry:
+        found = self.revoking
+        return {
+            "issuer": found.issuer_text,
+            "country": found.country,
+            "issuer_trusted": self.issuer_trusted,
+            "scope": found.scope,
+            "key": describe_key(self.key) if self.key else None,
+            "revoked": len(found.serials),
+            "this_update": _stamp(found.this_update),
+            "next_update": None if found.next_update is None else _stamp(found.next_update),
+            "usable": self.why_not is None,
+            "why_not": self.why_not,
+        }
+
+
 class TrustStore:
     """Issuers that are trusted, and what they revoked. Immutable once it is made.
 
@@ -193,7 +228,7 @@ class TrustStore:
             if each.certificate and each.key and not each.why_not:
                 anchor = Anchor(each.certificate, each.key)
                 self._anchors[anchor.certificate.subject].append(anchor)
-        self._lists = [(each, self._why_not(each)) for each in map(crl.parse, dict.fromkeys(crls))]
+        self._lists = [self._bring_list(raw) for raw in dict.fromkeys(crls)]
 
     def list(self, *, at: datetime | None = None) -> tuple[AnchorEntry, ...]:
         """Return every issuer that was brought, usable or not.
@@ -209,31 +244,27 @@ class TrustStore:
         Its age is shown and not judged: a kiosk may be away from every network for months, and a
         certificate that an old list revokes is revoked.
         """
-        return tuple(
-            {
-                "issuer": each.issuer_text,
-                "revoked": len(each.serials),
-                "this_update": _stamp(each.this_update),
-                "next_update": None if each.next_update is None else _stamp(each.next_update),
-                "usable": why_not is None,
-                "why_not": why_not,
-            }
-            for each, why_not in self._lists
-        )
+        return tuple(each.entry() for each in self._lists)
 
     def issuer_of(self, certificate: Certificate, *, at: datetime) -> Anchor | None:
         """Return who issued a certificate, None if nobody that is trusted did.
 
         Several certificates may hold the issuer's key (a root and a link to it): one that is valid
-        at that instant is preferred, and then one that is not revoked.
+        at that instant is preferred.
 
         Raises:
             ChipLied: CERTIFICATE_INVALID: it names the key of an anchor that did not sign it.
+            ChipMalformed: PROOF_UNSUPPORTED: an anchor has its issuer's name, and how it was signed
+                is not known here: whether that one did cannot be told.
         """
         named = self._anchors.get(certificate.issuer, [])
+        if named and not _scheme_known(certificate):
+            raise ChipMalformed(
+                "verify certificate", "an unknown signature", fault=Fault.PROOF_UNSUPPORTED
+            )
         issuers = [each for each in named if _signed(certificate, each.key)]
         if issuers:
-            return max(issuers, key=lambda each: self._preference(each.certificate, at))
+            return max(issuers, key=lambda each: each.certificate.valid_at(at))
         wanted = certificate.issuer_key_id
         if wanted is not None and any(each.certificate.key_id == wanted for each in named):
             raise ChipLied(Fault.CERTIFICATE_INVALID, "verify document signer")
@@ -242,7 +273,7 @@ class TrustStore:
     def check_not_revoked(
         self, certificate: Certificate, *, fault: Fault = Fault.SIGNER_REVOKED
     ) -> None:
-        """Return only if no usable list names that certificate.
+        """Return only if no usable list names that certificate, or another for an issuer's key.
 
         A listed certificate counts as revoked from the beginning: who stole a key sets its clock.
 
@@ -256,38 +287,56 @@ class TrustStore:
         if self._revoked(certificate):
             raise ChipLied(fault, "look the certificate up")
 
-    def _preference(self, certificate: Certificate, at: datetime) -> tuple[bool, bool]:
-        return certificate.valid_at(at), not self._revoked(certificate)
-
     def _revoked(self, certificate: Certificate) -> bool:
+        return self._listed(certificate) or any(map(self._listed, self._of_same_key(certificate)))
+
+    def _listed(self, certificate: Certificate) -> bool:
         return any(
-            why_not is None
-            and each.issuer == certificate.issuer
-            and certificate.serial in each.serials
-            for each, why_not in self._lists
+            each.why_not is None
+            and each.revoking.issuer == certificate.issuer
+            and certificate.serial in each.revoking.serials
+            for each in self._lists
         )
 
-    def _why_not(self, revoking: RevocationList) -> str | None:
+    def _of_same_key(self, certificate: Certificate) -> Iterator[Certificate]:
+        """Yield what was brought with that certificate's name and key, usable or not."""
+        key = _key_of(certificate)
+        for each in self._brought:
+            namesake = each.certificate
+            if namesake and key and namesake.subject == certificate.subject and each.key == key:
+                yield namesake
+
+    def _bring_list(self, raw: bytes) -> _BroughtList:
+        revoking = crl.parse(raw)
+        named = self._anchors.get(revoking.issuer, [])
+        key = self._signer_of(revoking, named)
+        why_not = self._why_not(revoking, named) or (None if key else "signature invalid")
+        return _BroughtList(revoking, bool(named), None if why_not else key, why_not)
+
+    def _why_not(self, revoking: RevocationList, named: Sequence[Anchor]) -> str | None:
+        """Return why a list does not count, whatever its signature is worth."""
+        if not named:
+            return "issuer unknown"
         if revoking.why_not is not None:
             return revoking.why_not
         if self.policy.too_weak(revoking.scheme.digest):
             return "rests on SHA-1"
-        named = [
-            each
-            for each in self._anchors.get(revoking.issuer, [])
-            if each.certificate.may_sign_revocations
-        ]
-        if not named:
-            return "issuer unknown"
+        if not any(each.certificate.may_sign_revocations for each in named):
+            return "its issuer may not sign lists"
+        return None
+
+    def _signer_of(self, revoking: RevocationList, named: Sequence[Anchor]) -> PublicKey | None:
         for each in named:
+            if not each.certificate.may_sign_revocations:
+                continue
             try:
                 check_signature(
                     each.key, revoking.scheme, revoking.signature, revoking.signed, doing="CRL"
                 )
             except ChipLied:
                 continue
-            return None
-        return "signature invalid"
+            return each.key
+        return None
 
 
 def _bring(raw: bytes, policy: TrustPolicy) -> _Brought:
@@ -295,9 +344,8 @@ def _bring(raw: bytes, policy: TrustPolicy) -> _Brought:
         certificate = certificates.parse(raw)
     except ChipMalformed:
         return _Brought(None, None, "not a certificate")
-    try:
-        key = certificate.key(min_rsa_bits=FLOOR_RSA_BITS)
-    except ChipMalformed:
+    key = _key_of(certificate)
+    if key is None:
         return _Brought(certificate, None, "unsupported key")
     if policy.too_short(key):
         return _Brought(certificate, key, "key too short")
@@ -305,9 +353,19 @@ def _bring(raw: bytes, policy: TrustPolicy) -> _Brought:
         return _Brought(certificate, key, "not a certificate authority")
     if certificate.unknown_critical:
         return _Brought(certificate, key, "unknown critical extension")
-    if _kind(certificate) == "root" and not _signed(certificate, key):
-        return _Brought(certificate, key, "its own signature is wrong")
+    if _kind(certificate) == "root":
+        if not _scheme_known(certificate):
+            return _Brought(certificate, key, "unsupported signature algorithm")
+        if not _signed(certificate, key):
+            return _Brought(certificate, key, "its own signature is wrong")
     return _Brought(certificate, key, None)
+
+
+def _key_of(certificate: Certificate) -> PublicKey | None:
+    try:
+        return certificate.key(min_rsa_bits=FLOOR_RSA_BITS)
+    except ChipMalformed:
+        return None
 
 
 def _kind(certificate: Certificate) -> Kind:
@@ -317,10 +375,19 @@ def _kind(certificate: Certificate) -> Kind:
     return "root" if own else "link"
 
 
+def _scheme_known(certificate: Certificate) -> bool:
+    try:
+        certificate.scheme()
+    except ChipMalformed:
+        return False
+    return True
+
+
 def _signed(certificate: Certificate, key: PublicKey) -> bool:
+    """Return whether that key signed it, in a way that is known here."""
     try:
         certificate.check_issued_by(key)
-    except (ChipLied, ChipMalformed):
+    except ChipLied:
         return False
     return True
 

@@ -1,8 +1,10 @@
 """The folder of trusted issuers: certificates (*.der) and revocation lists (*.crl).
 
 Knows names, sizes and ages of files. Whether one can be used is `emrtd.trust`'s: an issuer that
-cannot is listed with the reason, a revocation list that cannot stops everything, because to ignore
-it would be to un-revoke. Subfolders and other names are not looked at.
+cannot is listed with the reason, a revocation list of a trusted issuer's that cannot (it is forged,
+or says what is not understood) stops everything, because to ignore it would be to un-revoke. A list
+of somebody who is not trusted revokes nothing that is believed here, and is listed with the reason.
+Subfolders and other names are not looked at.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _SECONDS_PER_DAY: Final = 86_400
 
 
 class TrustUnusableError(ValueError):
-    """The folder cannot be read, breaks a bound, or has a revocation list that is none."""
+    """The folder cannot be read, breaks a bound, or has a revocation list that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def load_trust(folder: Path, *, now: float) -> Trust:
         TrustUnusableError: naming the file or the bound.
     """
     room = MAX_TRUST_BYTES
-    kinds: dict[str, list[bytes]] = {".der": [], ".crl": []}
+    kinds: dict[str, dict[bytes, Path]] = {".der": {}, ".crl": {}}
     written: list[float] = []
     for path in _listed(folder):
         limit = min(room, MAX_ANCHOR_BYTES if path.suffix == ".der" else MAX_CRL_BYTES)
@@ -65,11 +67,14 @@ def load_trust(folder: Path, *, now: float) -> Trust:
         except (OSError, ValueError) as error:
             raise TrustUnusableError(f"{path}: {error}") from error
         room -= len(raw)
-        kinds[path.suffix].append(raw)
+        kinds[path.suffix].setdefault(raw, path)
     try:
         store = TrustStore(kinds[".der"], kinds[".crl"])
     except EMRTDError as error:
         raise TrustUnusableError(f"{folder}: {error}") from error
+    for path, entry in zip(kinds[".crl"].values(), store.revocation_lists(), strict=True):
+        if entry["issuer_trusted"] and not entry["usable"]:
+            raise TrustUnusableError(f"{path}: {entry['why_not']}")
     age_days = int(max(0.0, now - max(written)) // _SECONDS_PER_DAY) if written else None
     return Trust(store, age_days)
 

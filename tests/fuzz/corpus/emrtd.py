@@ -195,6 +195,7 @@ def _certificates(everything: CardImage) -> dict[str, list[bytes]]:
         "emrtd.sim.cvc": card_verifiable,
         "tram.trust.parts_of": [*certificates[:2], pki.crl, listed],
         "tram.trust.describe": certificates[:2],
+        "tram.trust.describe_lists": [pki.crl],
     }
 
 

@@ -30,7 +30,11 @@ def pki() -> TestPKI:
 
 @pytest.fixture(scope="module")
 def revocations(pki: TestPKI) -> bytes:
-    """A list that another library makes: one serial number."""
+    return a_list(pki)
+
+
+def a_list(pki: TestPKI, *, signed_by: TestPKI | None = None, indirect: bool = False) -> bytes:
+    """Return a list that another library makes: one serial number."""
     issuer = x509.load_der_x509_certificate(pki.csca.certificate)
     revoked = x509.RevokedCertificateBuilder(serial_number=7, revocation_date=SINCE)
     builder = x509.CertificateRevocationListBuilder(
@@ -39,7 +43,13 @@ def revocations(pki: TestPKI) -> bytes:
         next_update=UNTIL,
         revoked_certificates=[revoked.build()],
     )
-    key = load_der_private_key(pki.csca.key, None)
+    if indirect:
+        point = x509.IssuingDistributionPoint(
+            None, None, False, False, None, indirect_crl=True,
+            only_contains_attribute_certs=False,
+        )  # fmt: skip
+        builder = builder.add_extension(point, critical=True)
+    key = load_der_private_key((signed_by or pki).csca.key, None)
     return builder.sign(key, hashes.SHA384()).public_bytes(Encoding.DER)
 
 
@@ -87,6 +97,34 @@ def test_a_revocation_list_that_is_none_stops_everything(tmp_path: Path, pki: Te
     put(tmp_path, "b.crl", b"\x30\x00")
     with pytest.raises(TrustUnusableError):
         load_trust(tmp_path, now=NOW)
+
+
+def test_a_trusted_issuers_list_that_cannot_be_used_stops_everything(
+    tmp_path: Path, pki: TestPKI
+) -> None:
+    """A forged one is refused like one that says what is not understood: neither is left out."""
+    other = TestPKI.create(os.urandom, valid_from=SINCE, valid_until=UNTIL)
+    put(tmp_path, "a.der", pki.csca.certificate)
+    put(tmp_path, "b.crl", a_list(pki))
+    load_trust(tmp_path, now=NOW)
+    put(tmp_path, "c.crl", a_list(pki, signed_by=other))
+    with pytest.raises(TrustUnusableError, match=r"c\.crl: signature invalid"):
+        load_trust(tmp_path, now=NOW)
+    put(tmp_path, "c.crl", a_list(pki, indirect=True))
+    with pytest.raises(TrustUnusableError, match=r"c\.crl: speaks for other issuers"):
+        load_trust(tmp_path, now=NOW)
+
+
+def test_a_strangers_list_is_reported_and_stops_nothing(
+    tmp_path: Path, pki: TestPKI, revocations: bytes
+) -> None:
+    put(tmp_path, "b.crl", revocations)
+    put(tmp_path, "c.crl", revocations)
+    (entry,) = load_trust(tmp_path, now=NOW).store.revocation_lists()
+    assert (entry["usable"], entry["why_not"]) == (False, "issuer unknown")
+    put(tmp_path, "a.der", pki.csca.certificate)
+    (entry,) = load_trust(tmp_path, now=NOW).store.revocation_lists()
+    assert entry["usable"]
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, pki: TestPKI) -> None:

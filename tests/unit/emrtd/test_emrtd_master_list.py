@@ -214,6 +214,14 @@ def test_a_revoked_signer_signs_no_list() -> None:
     assert fault_of(verify, parse(made()), revoking, at=NOW) is Fault.SIGNER_REVOKED
 
 
+def test_a_revoked_issuers_signer_signs_no_list() -> None:
+    issuer = root("ec:prime256v1", options=("-set_serial", "77"))
+    listed = parse(made(issued(issuer, name="/C=VN/CN=ML", number=9, extensions=SIGNER)))
+    assert isinstance(verify(listed, trusting(issuer), at=NOW), VerifiedMasterList)
+    revoking = trusting(issuer, crls=(revocation_list(issuer, 77),))
+    assert fault_of(verify, listed, revoking, at=NOW) is Fault.ISSUER_REVOKED
+
+
 def test_only_a_verification_makes_a_verified_list() -> None:
     with pytest.raises(TypeError):
         VerifiedMasterList((), "", "", NOW, Validity.HELD)

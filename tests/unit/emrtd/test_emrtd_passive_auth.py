@@ -332,8 +332,9 @@ def test_a_link_certificate_does_not_save_a_revoked_key() -> None:
         assert fault_of(seen, trusting(*anchors, crls=revoked)) is Fault.ISSUER_REVOKED
     # The name alone is not the key: what the old key issued stands.
     before = document(issued(old))
-    assert isinstance(passive_auth(before, trusting(old, new, link, crls=revoked), at=NOW),
-                      VerifiedGroups)
+    assert isinstance(
+        passive_auth(before, trusting(old, new, link, crls=revoked), at=NOW), VerifiedGroups
+    )
 
 
 def test_a_certificate_signed_in_an_unknown_way_is_unreadable_and_no_forgery() -> None:

@@ -297,7 +297,7 @@ POINT = "issuingDistributionPoint=critical,@p\n[p]\n"
         ("2.5.29.20=critical,DER:020105", "complete"),
         (POINT + "fullname=URI:http://x/", "complete"),
         (POINT.replace("critical,", "") + "fullname=URI:http://x/", "complete"),
-        (POINT + "relativename=@q\n[q]\nCN=x", "complete"),
+        (POINT + "relativename=q\n[q]\nCN=x", "complete"),
         (POINT + "onlyuser=TRUE", "part"),
         (POINT + "onlyCA=TRUE", "part"),
         (POINT + "onlyAA=TRUE", "part"),

@@ -7,16 +7,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from asn1crypto import cms, core
+from asn1crypto import cms, core, pem
 from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from openssl_issuer import DS, Identity, issued, needs_openssl, root, signed
+from openssl_issuer import (
+    DS,
+    Identity,
+    issued,
+    needs_openssl,
+    revocation_list,
+    root,
+    signed,
+)
 
 from emrtd import master_list
 from emrtd.sim import TestPKI
 from emrtd.tlv import encode
-from tram.trust import describe, parts_of, trust
+from tram.trust import MAX_FILE_BYTES, describe, parts_of, trust
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 DATA = os.environ.get("TRAM_TESTDATA")
@@ -159,6 +167,107 @@ def test_a_list_is_signed_by_whom_the_operator_names(tmp_path: Path, of: str) ->
     assert refused.exit_code == 1
     assert "issuer_unknown" in refused.stderr
     assert not list((tmp_path / "none").iterdir())
+
+
+@needs_openssl
+def test_a_revocation_list_is_imported_and_listed_beside_its_issuer(tmp_path: Path) -> None:
+    (tmp_path / "csca.der").write_bytes(root().der)
+    (tmp_path / "x.crl").write_bytes(revocation_list(root(), 7))
+    into = tmp_path / "trust"
+    # Its issuer may be given after it, or be there already.
+    done = tram_trust("import", tmp_path / "x.crl", tmp_path / "csca.der", "--into", into)
+    assert (done.exit_code, done.stderr.count("1 imported")) == (0, 2)
+    assert "not usable" not in done.stderr
+    assert tram_trust("import", tmp_path / "x.crl", "--into", into).exit_code == 0
+    assert sorted(path.suffix for path in into.iterdir()) == [".crl", ".der"]
+    rows = json.loads(tram_trust("list", into, "--json").stdout)
+    (row,) = (each for each in rows if each["kind"] == "crl")
+    assert row["not_after"].endswith("Z")
+    assert row == {
+        "subject": "Common Name: CSCA, Organization: Test, Country: VN",
+        "country": "VN", "kind": "crl", "key": "EC secp256r1",
+        "not_after": row["not_after"], "usable": True, "why_not": None,
+    }  # fmt: skip
+    assert [each["kind"] for each in rows if each != row] == ["root"]
+    assert "revocation list  Common Name: CSCA" in tram_trust("list", into).stdout
+
+
+@needs_openssl
+def test_a_trusted_issuers_list_that_cannot_be_used_is_not_imported(tmp_path: Path) -> None:
+    into = tmp_path / "trust"
+    (tmp_path / "csca.der").write_bytes(root().der)
+    (tmp_path / "forged.crl").write_bytes(revocation_list(root(number=9), 7))
+    done = tram_trust("import", tmp_path / "csca.der", tmp_path / "forged.crl", "--into", into)
+    assert done.exit_code == 1
+    assert "forged.crl: 0 imported; not imported: 1 signature invalid" in done.stderr
+    assert [path.suffix for path in into.iterdir()] == [".der"]
+    # What stands beside it in one file is imported.
+    both = (root().der, revocation_list(root(), 7), revocation_list(root(number=9), 7))
+    kinds = ("CERTIFICATE", "X509 CRL", "X509 CRL")
+    (tmp_path / "all.pem").write_bytes(b"".join(map(pem.armor, kinds, both)))
+    done = tram_trust("import", tmp_path / "all.pem", "--into", into)
+    assert done.exit_code == 1
+    assert "all.pem: 2 imported; not imported: 1 signature invalid" in done.stderr
+    assert {path.read_bytes() for path in into.iterdir()} == set(both[:2])
+
+
+@needs_openssl
+def test_a_strangers_list_is_kept_for_the_day_its_issuer_is_imported(tmp_path: Path) -> None:
+    into = tmp_path / "trust"
+    (tmp_path / "x.crl").write_bytes(revocation_list(root(), 7))
+    done = tram_trust("import", tmp_path / "x.crl", "--into", into)
+    assert done.exit_code == 1
+    assert "x.crl: 1 imported; not usable: 1 issuer unknown" in done.stderr
+    (row,) = json.loads(tram_trust("list", into, "--json").stdout)
+    assert (row["kind"], row["usable"], row["why_not"]) == ("crl", False, "issuer unknown")
+    assert "(issuer unknown)" in tram_trust("list", into).stdout
+    (tmp_path / "csca.der").write_bytes(root().der)
+    assert tram_trust("import", tmp_path / "csca.der", "--into", into).exit_code == 0
+    assert all(each["usable"] for each in json.loads(tram_trust("list", into, "--json").stdout))
+
+
+@needs_openssl
+def test_whoever_imports_the_issuer_of_a_list_that_is_forged_is_told(tmp_path: Path) -> None:
+    into = tmp_path / "trust"
+    (tmp_path / "x.crl").write_bytes(revocation_list(root(number=9), 7))
+    assert tram_trust("import", tmp_path / "x.crl", "--into", into).exit_code == 1
+    (tmp_path / "csca.der").write_bytes(root().der)
+    done = tram_trust("import", tmp_path / "csca.der", "--into", into)
+    assert done.exit_code == 1
+    assert ".crl: stops every reader of the folder: signature invalid" in done.stderr
+    (waiting,) = into.glob("*.crl")
+    waiting.write_bytes(b"x")
+    done = tram_trust("import", tmp_path / "csca.der", "--into", into)
+    assert done.exit_code == 1
+    assert ".crl: stops every reader of the folder: not a revocation list" in done.stderr
+
+
+def test_a_folder_whose_files_cannot_be_read_is_said_to_fail(tmp_path: Path, pki: TestPKI) -> None:
+    (tmp_path / "csca").write_bytes(pki.csca.certificate)
+    (tmp_path / "trust" / "x.der").mkdir(parents=True)
+    for asked in (
+        ("list", tmp_path / "trust"),
+        ("import", tmp_path / "csca", "--into", tmp_path / "trust"),
+    ):
+        done = tram_trust(*asked)
+        assert done.exit_code == 3
+        assert "x.der" in done.stderr
+
+
+def test_a_file_that_is_too_large_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(MAX_FILE_BYTES + 1))
+    done = tram_trust("import", tmp_path / "big", "--into", tmp_path / "trust")
+    assert (done.exit_code, "too large" in done.stderr) == (1, True)
+
+
+def test_what_is_no_revocation_list_is_listed_as_that(tmp_path: Path, pki: TestPKI) -> None:
+    (tmp_path / "x.crl").write_bytes(b"x")
+    (tmp_path / "x.der").write_bytes(pki.csca.certificate)
+    broken, _ = json.loads(tram_trust("list", tmp_path, "--json").stdout)
+    assert broken == {
+        "subject": "", "country": None, "kind": "crl", "key": None, "not_after": None,
+        "usable": False, "why_not": "not a revocation list",
+    }  # fmt: skip
 
 
 def test_what_is_no_certificate_vouches_for_nothing(tmp_path: Path) -> None:
