@@ -46,7 +46,7 @@ def run(home: Path, path: Path) -> None:
     JSON lines about machines go to stderr; nothing goes to stdout. Exit codes: 0 told to end; 2
     usage; 3 a file is missing or is not what it should be.
 
-    Example: tram link run --home build/demo/kiosk-1 --socket build/demo/kiosk-1/link.sock
+    Example: tram link run --home build/demo/kiosk --socket build/demo/kiosk/link.sock
     """
     log_as_json()
     try:

@@ -19,8 +19,8 @@ import click
 from models.manifest import find, manifests, supplied
 from models.runtime import ModelError
 from provisioning.weights import BuildError, UncleanError, build
-from tram.models_calibrate import calibrate
 from tram.models_attacks import attacks
+from tram.models_calibrate import calibrate
 from tram.models_evaluate import evaluate
 from tram.models_train import train
 from tram.parts.portraits import PortraitsError, fetch

@@ -64,7 +64,12 @@ requirements_option = click.option(
 @requirements_option
 @directory_option
 @click.option("--suite", "suite_file", type=FILE, help="Another list of what is played.")
-@click.option("--page", "page_file", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
+@click.option(
+    "--page",
+    "page_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the page of the documentation here.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
 def play_command(
     *,
@@ -93,7 +98,7 @@ def play_command(
             rows = suite_of.play(suite, cast, photographs, eyes, tick=counted.tick)
     whole = {"seed": suite.seed, "commit": commit(), "models": eyes.models, "rows": rows}
     if page_file is not None:
-        page_file.write_text(page(whole), encoding="utf-8")
+        page_file.write_text(page(whole, fps=suite.frames_per_second), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
     else:

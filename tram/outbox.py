@@ -48,7 +48,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def outbox() -> None:
     """Look at the local queue: how full, how old, whether it is whole.
 
-    Example: tram outbox status --home build/demo/kiosk-1 --json
+    Example: tram outbox status --home build/demo/kiosk --json
     """
 
 
@@ -84,7 +84,7 @@ def verify(file: Path | None, home: Path | None, as_json: bool) -> None:
 
     Without --home the key is the one that the file itself names: that finds damage, not a forger.
 
-    Example: tram outbox verify --home build/demo/kiosk-1
+    Example: tram outbox verify --home build/demo/kiosk
     """
     with closing(_open(file, home)) as store:
         try:

@@ -114,7 +114,7 @@ class CaseError(ValueError):
 def policy() -> None:
     """Show the signed policy; explain what is decided, and why.
 
-    Example: tram policy show build/demo/kiosk-1/policy.cose --home build/demo/kiosk-1
+    Example: tram policy show build/demo/kiosk/policy.cose --home build/demo/kiosk
     """
 
 

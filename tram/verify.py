@@ -244,7 +244,7 @@ def _no_session(reason: str) -> dict[str, Any]:
         "outcome": "incomplete",
         "reasons": [str(reason)],
         "checks": dict.fromkeys(("pa", "aa", "ca", "cam", "ta", "live"), "absent"),
-        "face": {"band": "none", "frames": 0},
+        "face": {"band": "none", "frames": 0, "tries": 0},
         "finger": "no_reference",
         "record": None,
         "row": "no_session",

@@ -213,7 +213,7 @@ class Scene:
                 reaction_s=chance.uniform(0.3, 1.2),
                 turn_s=chance.uniform(0.6, 1.6),
                 yaw_deg=chance.uniform(20, 28),
-                shut_s=chance.uniform(0.35, 0.9),
+                shut_s=chance.uniform(0.5, 1.0),
             )
         )
         self._hasty = self.kind is Kind.HASTY_PERSON

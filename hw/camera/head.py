@@ -92,7 +92,8 @@ class Head:
             width: of the frame, in pixels.
             height: likewise.
             flat: a print: depth zero everywhere.
-            bend: how far a print's left and right edges lie behind its middle, in half widths.
+            bend: how far a print's left and right edges lie behind its middle, in half widths; it
+                is printed so that it looks flat from the front.
             holes: whether a print's eyes are cut out, so that whoever holds it can close theirs.
 
         Raises:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LIGHT = np.array([0.299, 0.587, 0.114])
-ROOM_PX = 256
+ROOM_PX = 512
 _GRAININESS = (0.5 + np.sqrt(np.arange(256) / 400)).astype(np.float32)
 """Photons come one by one: light is noisier than dark, by its root."""
 
@@ -151,7 +151,8 @@ class Screen:
             shown *= (1 + self.flicker * np.cos(2 * np.pi * phase))[..., None].astype(np.float32)
         away = np.hypot(x / width - 0.3, y / height - 0.25)
         shown += (self.glare * np.exp(-((away / 0.18) ** 2)))[..., None].astype(np.float32)
-        return np.clip(shown, 0, 255).astype(np.uint8)
+        out: NDArray[np.uint8] = np.clip(shown, 0, 255).astype(np.uint8)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ class Lens:
         seen *= np.array(self.cast, dtype=np.float32) * np.float32(self.exposure)
         seen += _grain(rgb.shape, chance) * _GRAININESS[rgb] * np.float32(self.noise)
         out: NDArray[np.uint8] = np.clip(seen + 0.5, 0, 255).astype(np.uint8)
-        return _coded(out, self.quality) if self.quality else out
+        return out if self.quality == 0 else _coded(out, self.quality)
 
 
 def _grain(shape: tuple[int, ...], chance: np.random.Generator) -> NDArray[np.float32]:
@@ -202,7 +203,9 @@ def _grain(shape: tuple[int, ...], chance: np.random.Generator) -> NDArray[np.fl
     height, width = shape[:2]
     sheet = _sheet(height + ROOM_PX, width + ROOM_PX)
     down, along = chance.integers(ROOM_PX, size=2)
-    return sheet[down : down + height, along : along + width]
+    cut = sheet[down : down + height, along : along + width]
+    upright, aside, turned = chance.choice((-1, 1), size=3)
+    return cut[::upright, ::aside] * np.float32(turned)
 
 
 @lru_cache(maxsize=8)

@@ -1,8 +1,8 @@
 """The port of a camera: fresh frames, in order, from the device that was opened.
 
 Every driver (file, sim, picamera, v4l2) implements it in full. File, sim and, on a stand-in of the
-kernel, v4l2 pass one contract suite; picamera, which does not count dropped frames, has tests of its
-own on a stand-in of the vendor's library. It knows nothing of faces.
+kernel, v4l2 pass one contract suite; picamera, which counts no dropped frames, has tests of its own
+on a stand-in of the vendor's library. It knows nothing of faces.
 """
 
 from __future__ import annotations

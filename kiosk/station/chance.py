@@ -2,7 +2,7 @@
 
 Knows the variants and the system's randomness. Does not know who is asked. Every variant has a
 turn in it, for only a turn shows depth; all are equally likely, pauses and windows too. The second
-challenge, for somebody who turned to the wrong side, is another one than the first.
+challenge, for somebody who went astray, is longer than the first and begins otherwise.
 
 How often a recording passes by luck: `docs/reference/liveness.md`.
 """
@@ -13,20 +13,22 @@ import secrets
 from itertools import product
 from typing import TYPE_CHECKING, Final, get_args
 
-from kiosk.vision.port import MAX_CHALLENGES, ActName, Challenge, Step
+from kiosk.vision.port import ActName, Challenge, Step
 
 if TYPE_CHECKING:
     from random import Random
 
-STEPS: Final = 2
+STEPS: Final = (2, 3)
+"""Of the first challenge, and of the second: whoever went astray is asked for more."""
 TURNS: Final = frozenset({"turn_left", "turn_right"})
 ACTS: Final[tuple[ActName, ...]] = get_args(ActName)
-VARIANTS: Final[tuple[tuple[ActName, ...], ...]] = tuple(
-    acts for acts in product(ACTS, repeat=STEPS) if TURNS.intersection(acts)
+VARIANTS: Final[tuple[tuple[tuple[ActName, ...], ...], ...]] = tuple(
+    tuple(acts for acts in product(ACTS, repeat=steps) if TURNS.intersection(acts))
+    for steps in STEPS
 )
-"""Eight: each pair of acts, in each order, but for two blinks."""
-PAUSE_S: Final = (0.3, 1.5)
-"""Too short to be noticed, and yet a recording does not know it."""
+"""Of each challenge: 8 and 26, all orders of acts but for blinks alone."""
+PAUSE_S: Final = ((0.3, 1.5), (1.0, 3.0))
+"""Before each step; a recording does not know it."""
 WITHIN_S: Final = (6.0, 8.0)
 """From being asked to having turned; time enough for the slow."""
 GRAIN: Final = 1_000
@@ -35,17 +37,19 @@ _CHANCE: Final = secrets.SystemRandom()
 
 
 def by_chance(chance: Random = _CHANCE) -> tuple[Challenge, ...]:
-    """Draw `MAX_CHALLENGES` challenges, no two the same.
+    """Draw a challenge and one more, which does not begin as the first did.
 
     Args:
         chance: the system's, unless a measurement is to be repeated.
     """
+    first = chance.choice(VARIANTS[0])
+    second = chance.choice([acts for acts in VARIANTS[1] if acts[: len(first)] != first])
     return tuple(
         tuple(
-            Step(act=act, pause_s=_between(PAUSE_S, chance), within_s=_between(WITHIN_S, chance))
+            Step(act=act, pause_s=_between(pause_s, chance), within_s=_between(WITHIN_S, chance))
             for act in acts
         )
-        for acts in chance.sample(VARIANTS, MAX_CHALLENGES)
+        for acts, pause_s in zip((first, second), PAUSE_S, strict=True)
     )
 
 

@@ -240,9 +240,7 @@ class Eyes:
             elif len(portrait) > MAX_PORTRAIT_BYTES:
                 self._tell(FaceJudged(FaceMatch(reasons=(Reason.QUALITY_PORTRAIT,))))
             else:
-                match = Match(
-                    portrait=portrait, fmr=fmr, challenges=challenges, seconds=seconds
-                )
+                match = Match(portrait=portrait, fmr=fmr, challenges=challenges, seconds=seconds)
                 worker.asked = True
                 await self._send(worker, match)
 

@@ -2,7 +2,7 @@
 
 Knows the steps, their pauses and windows, and what counts as too early, wrong or too late. Does not
 know who is seen, nor who drew the steps. What is shown before it is asked for is as wrong as what
-was not asked for: a recording knows neither.
+was not asked for, eyes that are closed on purpose too: a recording knows neither what nor when.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class Trial:
     _place: int = 0
     _part: _Part = _Part.PAUSE
     _asked: TurnChallenge | BlinkChallenge | None = None
+    _eyes: BlinkChallenge | None = None
     _openness: list[float] = field(default_factory=list, repr=False)
     _cues: list[CueName] = field(default_factory=list)
     _shown: bool = False
@@ -117,8 +118,10 @@ class Trial:
         yaw = abs(measure(self.reference, mesh).yaw_deg)
         if yaw >= MIN_TURN_DEG:
             return Standing.ASTRAY
+        if self._eyes_closed(sight, mesh):
+            return Standing.ASTRAY
         blink = self._step.act == "blink"
-        if blink and yaw < MAX_BLINK_YAW_DEG:
+        if yaw < MAX_BLINK_YAW_DEG:
             self._openness = [*self._openness, sight.openness()][-KEPT_OPENNESS:]
         passed_s = sight.taken_s - self.since_s
         if passed_s > self._step.pause_s + BACK_WITHIN_S:
@@ -129,12 +132,23 @@ class Trial:
         self._begin(_Part.ACT, sight.taken_s)
         return Standing.UNDER_WAY
 
+    def _eyes_closed(self, sight: Sight, mesh: Mesh) -> bool:
+        """Return whether the eyes were closed on purpose, though that was not asked."""
+        if self._eyes is None and len(self._openness) >= MIN_OPEN_FRAMES:
+            self._eyes = self._blink()
+        if self._eyes is None:
+            return False
+        return self._eyes.feed(mesh, sight.openness, at_s=sight.taken_s) is not Progress.WAITING
+
+    def _blink(self) -> BlinkChallenge:
+        # People blink by themselves, for a frame or two: the middle is their open eye.
+        openness = max(float(np.median(self._openness)), 1e-6)
+        return BlinkChallenge(reference=self.reference, openness=openness)
+
     def _ask(self) -> None:
         act = self._step.act
         if act == "blink":
-            # Half of the people blink by themselves within the pause: the middle is their open eye.
-            openness = max(float(np.median(self._openness)), 1e-6)
-            self._asked = BlinkChallenge(reference=self.reference, openness=openness)
+            self._asked = self._blink()
         else:
             self._asked = TurnChallenge(
                 "left" if act == "turn_left" else "right", reference=self.reference
@@ -170,18 +184,20 @@ class Trial:
     def _feed(self, sight: Sight, mesh: Mesh) -> Progress:
         match self._asked:
             case TurnChallenge():
-                return self._asked.feed(mesh)
+                waiting = self._asked.progress is Progress.WAITING
+                closed = waiting and self._eyes_closed(sight, mesh)
+                return Progress.FAILED if closed else self._asked.feed(mesh)
             case BlinkChallenge():
                 if abs(measure(self.reference, mesh).yaw_deg) >= MIN_TURN_DEG:
                     return Progress.FAILED
-                return self._asked.feed(mesh, sight.openness)
+                return self._asked.feed(mesh, sight.openness, at_s=sight.taken_s)
             case None:
                 return Progress.FAILED
 
     def _next(self, sight: Sight) -> Standing:
         if self._step.act == "blink":
             self._cues.append("look_ahead")
-        self._asked, self._openness = None, []
+        self._asked, self._eyes, self._openness = None, None, []
         self._place += 1
         if self._place == len(self.steps):
             return Standing.DONE

@@ -21,6 +21,7 @@ import numpy as np
 from kiosk.vision.challenge import Standing, Trial
 from kiosk.vision.layers import Layers, Seen
 from kiosk.vision.port import Cued, Hinted, Judged
+from models.face.liveness import MAX_REST_DEG, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,6 +118,8 @@ class Examination:
         self._last: Sight | None = None
         self._step = _Step.LOOKING
         self._before: list[Embedding] = []
+        self._rest: list[Mesh] = []
+        self._ahead: Mesh | None = None
         self._counted_s = float("-inf")
         self._after: list[Embedding] = []
         self._trial: Trial | None = None
@@ -190,16 +193,24 @@ class Examination:
         """Forget the track."""
         used = self._trial is not None and self._trial.shown
         self._step, self._trial = _Step.LOOKING, None
-        self._before, self._after, self._unlike = [], [], 0
-        self._counted_s = float("-inf")
+        self._before, self._after, self._rest, self._unlike = [], [], [], 0
+        self._counted_s, self._ahead = float("-inf"), None
         self._layers = Layers(self._skin)
         return [Cued("look_ahead")] if used else []
 
     def _go_astray(self) -> list[Said]:
-        """Begin again if there is another try, else judge what there is."""
-        if self._question is None or self._tries >= len(self._question.challenges):
+        """Begin again if there is another try, else judge what there is.
+
+        Whoever has used a try and shows the next thing before it is asked follows nobody.
+        """
+        used = self._question is None or self._tries >= len(self._question.challenges)
+        unasked = self._trial is not None and not self._trial.shown and self._tries > 0
+        if used or unasked:
             return [self._judge("failed")]
-        return self._begin_again()
+        ahead = None if self._trial is None else self._trial.reference
+        said = self._begin_again()
+        self._ahead = ahead
+        return said
 
     def _advance(self, sight: Sight, mesh: Mesh) -> list[Said]:
         self._layers.follow(sight)
@@ -212,16 +223,19 @@ class Examination:
                 return self._settle(sight)
 
     def _look(self, sight: Sight, mesh: Mesh) -> list[Said]:
-        if sight.flaw is not None:
+        if sight.flaw is not None or not self._looks_ahead(mesh):
             return []
         seen = sight.embed()
         if not self._likeness.alike(seen, self._before, self._likeness.ahead):
             self._begin_again()
         if sight.taken_s - self._counted_s >= APART_S:
             self._before = [*self._before, seen][-KEPT_FRAMES:]
+            self._rest = [*self._rest, mesh][-FRONTAL_FRAMES:]
             self._counted_s = sight.taken_s
             self._layers.look(sight)
-        if self._question is None or len(self._before) < FRONTAL_FRAMES:
+        # Whoever is still turning back looks ahead only in passing, and is no reference.
+        at_rest = all(abs(measure(each, mesh).yaw_deg) <= MAX_REST_DEG for each in self._rest)
+        if self._question is None or len(self._before) < FRONTAL_FRAMES or not at_rest:
             return []
         if self._tries >= len(self._question.challenges):
             return [self._judge("failed")]
@@ -229,6 +243,12 @@ class Examination:
         self._trial = Trial(steps, reference=mesh, since_s=sight.taken_s)
         self._step = _Step.TRYING
         return self._try(sight, mesh)
+
+    def _looks_ahead(self, mesh: Mesh) -> bool:
+        """Return whether whoever went astray looks where they looked before; others may begin."""
+        if self._ahead is None:
+            return True
+        return abs(measure(self._ahead, mesh).yaw_deg) <= MAX_REST_DEG
 
     def _try(self, sight: Sight, mesh: Mesh) -> list[Said]:
         trial = self._trial

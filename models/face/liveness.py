@@ -50,6 +50,8 @@ SHUT: Final = 0.80
 """Of how open the eyes were. Rendered eyes that were closed read .36 to .69, a face that sways and
 a photograph that is moved .88 and more."""
 OPEN_AGAIN: Final = 0.87
+MIN_SHUT_S: Final = 0.35
+"""Closed as long as this, eyes were closed on purpose; a blink by itself takes a third of it."""
 MAX_BLINK_YAW_DEG: Final = 8.0
 """A head that turns narrows its eyes, as a picture does: beyond this nothing is read of them."""
 
@@ -168,6 +170,7 @@ class BlinkChallenge:
         if not openness > 0:
             raise ValueError("the eyes are not open")
         self._reference, self._openness = reference, openness
+        self._shut_since_s: float | None = None
         self._shut, self._open = 0, 0
         self._progress = Progress.WAITING
 
@@ -176,12 +179,13 @@ class BlinkChallenge:
         """How far it has come; `PASSED` is final."""
         return self._progress
 
-    def feed(self, mesh: Mesh, openness: Callable[[], float]) -> Progress:
+    def feed(self, mesh: Mesh, openness: Callable[[], float], *, at_s: float) -> Progress:
         """Take the next frame's face and return how far it has come.
 
         Args:
             mesh: of the one face in the frame; what is no face counts as `lost`.
             openness: measures how open its eyes are; asked only where it can be read.
+            at_s: when the frame was taken.
         """
         if self._progress is Progress.PASSED:
             return self._progress
@@ -191,9 +195,7 @@ class BlinkChallenge:
             return self.lost()
         now = openness() / self._openness
         if self._progress is Progress.WAITING:
-            self._shut = self._shut + 1 if now <= SHUT else 0
-            if self._shut >= MIN_FRAMES:
-                self._progress = Progress.SHUT
+            self._close(at_s, closed=now <= SHUT)
         else:
             self._open = self._open + 1 if now >= OPEN_AGAIN else 0
             if self._open >= MIN_FRAMES:
@@ -204,7 +206,19 @@ class BlinkChallenge:
         """Say that a frame showed no eyes to read: what was shown so far counts no more."""
         if self._progress is not Progress.PASSED:
             self._shut, self._open, self._progress = 0, 0, Progress.WAITING
+            self._shut_since_s = None
         return self._progress
+
+    def _close(self, at_s: float, *, closed: bool) -> None:
+        """Count a frame, and tell whether the eyes have been closed for long enough."""
+        if not closed:
+            self._shut, self._shut_since_s = 0, None
+            return
+        self._shut += 1
+        if self._shut_since_s is None:
+            self._shut_since_s = at_s
+        if self._shut >= MIN_FRAMES and at_s - self._shut_since_s >= MIN_SHUT_S:
+            self._progress = Progress.SHUT
 
 
 def measure(reference: Mesh, mesh: Mesh) -> Turn:

@@ -254,11 +254,12 @@ def _ring(of: Trace) -> NDArray[np.float64]:
     y, x = np.mgrid[: of.small.shape[0], : of.small.shape[1]].reshape(2, -1)
     away = np.hypot((x - middle[0]) / half, (y - middle[1]) / (1.25 * half))
     beside = (away >= RING[0]) & (away <= RING[1]) & (y < middle[1] + half)
-    return np.stack([x, y], axis=1)[beside].astype(np.float64)
+    places: NDArray[np.float64] = np.stack([x, y], axis=1)[beside].astype(np.float64)
+    return places
 
 
 def _with_one(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    return np.concatenate([points, np.ones((len(points), 1), dtype=np.float64)], axis=1)
 
 
 def _inside(points: NDArray[np.float64], small: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -281,11 +282,7 @@ def _at(small: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.f
 
 def is_striped(traces: Sequence[Trace]) -> bool:
     """Return whether stripes of light run over a scene that does not move."""
-    said = [
-        _striped(one, other)
-        for one, other in pairwise(traces)
-        if _move(one, other) <= STILL
-    ]
+    said = [_striped(one, other) for one, other in pairwise(traces) if _move(one, other) <= STILL]
     return len(said) >= MIN_STILL_PAIRS and float(np.mean(said)) >= STRIPED_SHARE
 
 

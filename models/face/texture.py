@@ -193,9 +193,7 @@ def features_of(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float64]:
     picture.check(rgb)
     square = _square(rgb, mesh)
     channels = np.asarray(Image.fromarray(square).convert("YCbCr"), dtype=np.int16)
-    shares = [
-        _patterns(channels[..., channel], radius) for channel in range(3) for radius in RADII
-    ]
+    shares = [_patterns(channels[..., channel], radius) for channel in range(3) for radius in RADII]
     luma = channels[..., 0].astype(np.float64)
     colours = channels[..., 1:][_INSIDE].astype(np.float64)
     varied = np.log1p(np.append(colours.std(axis=0), luma[_INSIDE].std()))

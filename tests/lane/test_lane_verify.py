@@ -73,7 +73,7 @@ def test_the_holder_is_accepted_and_nothing_but_json_is_on_stdout(stage: Stage) 
 def test_a_print_is_referred_and_the_wait_is_not_silent(stage: Stage) -> None:
     code, row, said = verify(stage, camera=stage.camera_url("holder", flat=True))
     assert (code, row["outcome"], row["reasons"]) == (1, "referred", ["not_live"])
-    assert re.search(r"turn (left|right) … \d+ s", said)
+    assert re.search(r"(turn left|turn right|blink) … \d+ s", said)
     assert "{" not in said
 
 

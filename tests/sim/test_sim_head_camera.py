@@ -16,17 +16,28 @@ from PIL import Image
 
 from hw.camera import portrait
 from hw.camera.head import Head, Pose
+from hw.camera.light import SimulatedLight
+from hw.camera.optics import Lens
 from hw.camera.port import Cue
 from hw.camera.sim import HeadCamera
-from models.face import detect, embed, mesh
+from models.face import detect, embed, iris, mesh
 from models.face.embed import cosine
-from models.face.liveness import MIN_TURN_DEG, Progress, TurnChallenge, measure
+from models.face.flash import Colour, Lit, Response, light_of, response
+from models.face.iris import Iris
+from models.face.liveness import (
+    MIN_TURN_DEG,
+    OPEN_AGAIN,
+    SHUT,
+    Progress,
+    TurnChallenge,
+    measure,
+)
 from models.manifest import load_verified
 from tram.parts.head_press import press
 
 BUILD = Path(__file__).parents[2] / "build"
 MODELS, PORTRAITS = BUILD / "models", BUILD / "portraits"
-NETS = (detect.NAME, mesh.NAME, embed.NAME)
+NETS = (detect.NAME, mesh.NAME, embed.NAME, iris.NAME)
 SAME = {"obama": ("obama2", "obama3"), "obama2": ("obama",), "obama3": ("obama", "obama2")}
 NAMES = (*SAME, "biden", "astronaut")
 SUFFIXES = {"astronaut": "png"}
@@ -192,3 +203,55 @@ def test_what_no_head_can_be_made_of(eyes: Eyes, heads: dict[str, Path], tmp_pat
     with pytest.raises(FileNotFoundError):
         press(tmp_path / "none.png", tmp_path / "head.npz", models=MODELS)
     assert not (tmp_path / "head.npz").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_eyes_that_close_read_closed_and_a_head_that_sways_does_not(
+    eyes: Eyes, heads: dict[str, Path], name: str
+) -> None:
+    net = Iris(load_verified(MODELS, iris.NAME))
+    head, paper = (before_the_camera(heads[name], flat=flat) for flat in (False, True))
+
+    def openness(of: Head, pose: Pose) -> float:
+        rgb = of.render(pose)
+        return net.openness(rgb, eyes.see(rgb))
+
+    open_eyes, printed = (openness(each, Pose()) for each in (head, paper))
+    for yaw, pitch in ((0, 0), (3, 1), (-5, 0)):
+        assert openness(head, Pose(yaw, pitch, shut=1.0)) / open_eyes <= SHUT
+    for yaw, pitch in ((1, 1), (-3, 2), (6, 0), (-6, -1)):
+        assert openness(head, Pose(yaw, pitch)) / open_eyes >= OPEN_AGAIN
+        assert openness(paper, Pose(yaw, pitch, shut=1.0)) / printed >= OPEN_AGAIN
+
+
+@pytest.mark.parametrize("name", ["obama2", "biden", "astronaut"])
+@pytest.mark.parametrize(
+    ("strength", "said"), [(0.25, Response.FOLLOWED), (0.0, Response.TOO_FAINT)]
+)
+def test_a_head_follows_the_light_before_it_and_a_screen_does_not(
+    eyes: Eyes, heads: dict[str, Path], name: str, strength: float, said: Response
+) -> None:
+    """A screen that is held up shines by itself: what lights it is nothing to it."""
+    head, chance = before_the_camera(heads[name]), np.random.default_rng(0)
+    light, lens = SimulatedLight(strength), Lens.drawn(chance)
+    lit = []
+    for colour in (Colour.GREEN, Colour.RED, Colour.BLUE, Colour.RED):
+        light.show(tuple(float(each is colour) for each in Colour))
+        for yaw in (0, 1):
+            seen = lens.see(light.on(head.render(Pose(yaw))), chance)
+            lit.append(Lit(colour, light_of(seen, eyes.see(seen))))
+    assert response(lit) is said
+
+
+def test_a_recording_made_in_other_light_is_not_taken_for_a_face(
+    eyes: Eyes, heads: dict[str, Path]
+) -> None:
+    head, light = before_the_camera(heads["obama2"]), SimulatedLight()
+    shown = (Colour.GREEN, Colour.RED, Colour.BLUE, Colour.RED)
+    recorded = (Colour.BLUE, Colour.GREEN, Colour.RED, Colour.GREEN)
+    lit = []
+    for colour, was in zip(shown, recorded, strict=True):
+        light.show(tuple(float(each is was) for each in Colour))
+        seen = light.on(head.render(Pose()))
+        lit += [Lit(colour, light_of(seen, eyes.see(seen)))] * 2
+    assert response(lit) is Response.IGNORED

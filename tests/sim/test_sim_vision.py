@@ -28,6 +28,7 @@ from vision_scene import (
     failed,
     hints,
     montage,
+    photograph,
     plain_jpeg,
     press,
     steps,
@@ -38,7 +39,7 @@ from kiosk.vision.port import MAX_FRAME_BYTES, Judged, Match, Ready, Watch, enco
 pytestmark = pytest.mark.skipif(not READY, reason=WHY_NOT)
 
 SAME = {"same", "same_strong"}
-PHASES = {"detect", "mesh", "quality", "embed", "clues", "portrait", "whole"}
+PHASES = {"detect", "mesh", "quality", "embed", "clues", "iris", "portrait", "whole"}
 GONE_WITHIN_S = 1.5
 """Half a second is promised; a busy machine gets more."""
 ASKED = (steps("left"),)
@@ -76,6 +77,43 @@ def test_the_holder_is_the_same_and_alive(holder: str, turn: str) -> None:
     assert hints(said) == []
     assert judged.ms.keys() == PHASES
     assert sum(judged.ms.values()) <= 2 * judged.ms["whole"]
+
+
+@pytest.mark.parametrize("acts", [("blink", "right"), ("left", "blink")])
+def test_the_holder_turns_and_blinks_in_the_order_that_was_drawn(
+    holder: str, acts: tuple[str, ...]
+) -> None:
+    with Talk(holder) as talk:
+        judged, said = talk.examine(card_portrait(), asked=(steps(*acts, pause_s=0.4),))
+    assert (judged.live, judged.tries, judged.reasons) == ("passed", 1, ())
+    assert [each for each in cues(said) if each != "look_ahead"] == [
+        step.act for step in steps(*acts)
+    ]
+    assert judged.ms.keys() == PHASES
+
+
+def test_a_print_does_not_blink(holder: str) -> None:
+    with Talk(f"{holder}&flat=1") as talk:
+        judged, said = talk.examine(card_portrait(), asked=(steps("blink", "left"),), seconds=5)
+    assert (judged.live, cues(said)) == ("failed", ["blink"])
+
+
+def test_a_picture_file_is_not_a_camera(tmp_path: Path) -> None:
+    """The same bits twice: nobody has to look at what is on them."""
+    with Talk(f"file://{photograph(HOLDER)}") as talk:
+        judged, _ = talk.examine(card_portrait(), seconds=5)
+    assert (judged.band, judged.live) == ("none", "failed")
+    assert judged.reasons == ("frames_not_fresh",)
+
+
+def test_without_a_texture_model_nobody_passes(holder: str, tmp_path: Path) -> None:
+    for path in MODELS.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "texture.json").write_text("{}")
+    with Talk(holder, models=tmp_path) as talk:
+        judged, _ = talk.examine(card_portrait())
+    assert (judged.live, judged.reasons) == ("absent", ("live_layer_missing",))
+    assert judged.band in SAME
 
 
 def test_another_person_is_different_and_alive(heads: dict[str, Path]) -> None:

@@ -76,7 +76,8 @@ class Suite(Struct, frozen=True, forbid_unknown_fields=True):
         seed: of everything that varies.
         frames_per_second: of the camera.
         seconds: how long an examination may take.
-        holders: names of the photograph before the camera and of the one on the card.
+        holders: names of the photographs of the person before the camera, of the same one on the
+            card, and of somebody else.
         kinds: one row each.
         version: of this form.
     """
@@ -84,7 +85,7 @@ class Suite(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     frames_per_second: Annotated[int, Meta(ge=2, le=60)]
     seconds: Annotated[float, Meta(ge=5, le=120)]
-    holders: Annotated[tuple[tuple[str, str], ...], Meta(min_length=2)]
+    holders: Annotated[tuple[tuple[str, str, str], ...], Meta(min_length=1)]
     kinds: Annotated[tuple[Row, ...], Meta(min_length=1)]
     version: int = 1
 
@@ -138,7 +139,7 @@ def play(
     """
     cards = {
         holder: eyes.read_portrait(card_press.portrait(photographs[on_card]))
-        for holder, on_card in suite.holders
+        for holder, on_card, _ in suite.holders
     }
     rows = []
     for row in suite.kinds:
@@ -186,10 +187,10 @@ def _session(
 ) -> tuple[Judged, bool]:
     """Play one session; return its end, and whether the challenge alone would have let it pass."""
     chance = np.random.default_rng([suite.seed, list(Kind).index(kind), number])
-    who, other = (suite.holders[(number + each) % len(suite.holders)][0] for each in (0, 1))
+    who, _, other = suite.holders[number % len(suite.holders)]
     asked = by_chance(Random(int(chance.integers(2**63))))  # noqa: S311 - to be repeated
     first = tuple(step.act for step in asked[0])
-    wrong = [each for each in VARIANTS if each != first]
+    wrong = [each for each in VARIANTS[0] if each != first]
     recorded = [Cue(each) for each in wrong[int(chance.integers(len(wrong)))]]
     scene = Scene(kind, cast, who, other, chance, recorded)
     compare = partial(

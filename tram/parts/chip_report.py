@@ -17,8 +17,9 @@ from emrtd.evidence import MAX_EVIDENCE_BYTES, Evidence
 from emrtd.lds import dg1, dg3, dg7, dg11, dg12, dg13, dg16
 from emrtd.lds.dg3 import FingerImage
 from emrtd.lds.dg7 import CodedImage
+from emrtd.passive_auth import examine
 from emrtd.trust import TrustStore
-from emrtd.verify import verify
+from emrtd.verify import Check, verify
 from kiosk.bundles.trust import load_trust
 from tram.parts.card_press import TRUST_DIR, write_private
 
@@ -87,13 +88,16 @@ def report(
     """
     findings = verify(evidence, trust, at=at)
     signed: Mapping[str, bytes] = {} if findings.groups is None else findings.groups.files
+    # A chip that failed its own proof was not read whole; what was read may be signed all the same.
+    held = findings.checks.pa in {Check.PASSED, Check.UNKNOWN_ISSUER}
+    intact = examine(evidence, trust, at=at).intact if held else {}
     return {
         "access": _plain(evidence.access),
         "checks": {name: getattr(findings.checks, name).value for name in _CHECKS},
         **{name.lower(): _content(signed, name) for name in _CONTENTS},
         "files": {name: len(raw) for name, raw in sorted(evidence.files.items())},
         "unsigned": sorted(
-            name for name in evidence.files if name.startswith("DG") and name not in signed
+            name for name in evidence.files if name.startswith("DG") and name not in intact
         ),
         "apdus": apdus,
         "ms": {phase: round(spent, 1) for phase, spent in (ms or {}).items()},

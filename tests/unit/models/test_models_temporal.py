@@ -77,6 +77,14 @@ def test_a_wall_that_stays_is_behind_a_person(turn: bool) -> None:
     assert not moves_along(seen(rigid=False, turn=turn))
 
 
+def test_a_hall_that_moves_otherwise_is_behind_a_person() -> None:
+    found = []
+    for place in range(24):
+        along, down = sway(place)
+        found.append(trace(frame(wall_shift=(-along, -down), seed=place), mesh((along, down))))
+    assert not moves_along(found)
+
+
 def test_a_person_who_keeps_still_says_nothing() -> None:
     still = [trace(frame(seed=place), mesh()) for place in range(12)]
     assert not moves_along(still)

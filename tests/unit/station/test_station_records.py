@@ -120,7 +120,7 @@ def test_a_report_has_the_promised_keys() -> None:
             "pa": "absent", "aa": "absent", "ca": "absent", "cam": "absent", "ta": "absent",
             "live": "absent",
         },
-        "face": {"band": "same", "frames": 5},
+        "face": {"band": "same", "frames": 5, "tries": 0},
         "finger": "no_reference",
         "record": f"kiosk-1/{'00' * 16}/normal/7",
         "row": "accept",
@@ -133,7 +133,7 @@ def test_a_report_of_what_could_not_be_filed_says_so() -> None:
     unfiled = Verdict(Outcome.INCOMPLETE, (Reason.QUEUE_FULL,))
     row = report(Ended(unfiled, None, {}, 0))
     assert (row["record"], row["reasons"], row["face"]) == (
-        None, ["queue_full"], {"band": "none", "frames": 0},
+        None, ["queue_full"], {"band": "none", "frames": 0, "tries": 0},
     )  # fmt: skip
 
 

@@ -129,6 +129,13 @@ def test_what_was_added_to_a_folder_is_named_and_never_shown(tmp_path: Path, pki
     whole = json.loads(verify(kept, "--trust", str(trust), "--json").stdout)
     assert (whole["outcome"], whole["dg1"], whole["dg13"]) == ("not_genuine", None, None)
     assert set(whole["unsigned"]) == {name for name in changed if name.startswith("DG")}
+    # A chip that fails its own proof is not read whole: what was read is signed all the same.
+    proof = dataclasses.replace(evidence.chip_auth, outcome="failed")
+    read_so_far = {k: v for k, v in evidence.files.items() if k not in {"DG1", "DG2"}}
+    cut = dataclasses.replace(evidence, files=read_so_far, chip_auth=proof)
+    chip_report.keep(cut, kept)
+    whole = json.loads(verify(kept, "--trust", str(trust), "--json").stdout)
+    assert (whole["outcome"], whole["unsigned"]) == ("not_genuine", [])
     # Signed by somebody who is not known, it is shown for what it is.
     chip_report.keep(evidence, kept)
     whole = json.loads(verify(kept, "--json").stdout)

@@ -32,8 +32,9 @@ def test_a_head_that_looks_turns_and_looks_again_passes(turn: str) -> None:
     room = Room(turn=turn)
     room.pass_turn(24.0 * SIDE[turn])
     assert room.cues == [f"turn_{turn}", "look_ahead"]
-    assert room.last == Judged(band="same", live="passed", frames=FRONTAL_FRAMES + RETURNED_FRAMES, tries=1)
-    assert room.compared == [[0] * (FRONTAL_FRAMES + RETURNED_FRAMES)]
+    frames = FRONTAL_FRAMES + RETURNED_FRAMES
+    assert room.last == Judged(band="same", live="passed", frames=frames, tries=1)
+    assert room.compared == [[0] * frames]
 
 
 def test_who_only_half_turns_back_is_waited_for() -> None:

@@ -118,8 +118,9 @@ def test_the_largest_portrait_fits() -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 601.0, float("nan"), float("inf")])
 def test_a_match_ends(seconds: float) -> None:
+    match = Match(portrait=b"x", fmr="1e-4", challenges=ASKED, seconds=seconds)
     with pytest.raises(VisionFrameError):
-        decode_to_worker(encode(Match(portrait=b"x", fmr="1e-4", challenges=ASKED, seconds=seconds)))
+        decode_to_worker(encode(match))
 
 
 def test_no_number_but_time_and_count_leaves_the_worker() -> None:
