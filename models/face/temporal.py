@@ -99,7 +99,7 @@ class Trace:
 
 
 class TraceError(ValueError):
-    """A trace does not go with the earlier ones: the frame has another size."""
+    """There is no trace: the frame has another size than the earlier ones, or is too small."""
 
 
 def trace(rgb: NDArray[np.uint8], mesh: Mesh) -> Trace:
@@ -131,13 +131,19 @@ def moire_of(rgb: NDArray[np.uint8], mesh: Mesh) -> float:
         mesh: of the face.
 
     Returns:
-        1 or more; 0 where the face is too small for its frequencies to be read.
+        1 or more. Beside the picture's edge what is read is the nearest whole patch.
+
+    Raises:
+        TraceError: the picture is too small for its frequencies to be read.
     """
+    height, width = rgb.shape[:2]
+    if min(height, width) < PATCH:
+        raise TraceError("a picture too small for its frequencies")
     middle = mesh.points[list(STABLE), :2].mean(axis=0)
-    left, top = (round(float(each)) - PATCH // 2 for each in middle)
-    inside = left >= 0 and top >= 0 and left + PATCH <= rgb.shape[1] and top + PATCH <= rgb.shape[0]
-    if not inside:
-        return 0.0
+    left, top = (
+        min(max(round(float(each)) - PATCH // 2, 0), size - PATCH)
+        for each, size in zip(middle, (width, height), strict=True)
+    )
     piece = rgb[top : top + PATCH, left : left + PATCH].astype(np.float64) @ np.array(LUMA)
     power = np.abs(np.fft.rfft2((piece - piece.mean()) * _WINDOW)) ** 2
     values = power[_ROWS, _COLUMNS]

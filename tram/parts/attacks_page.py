@@ -65,7 +65,8 @@ so lucky, because it acts when nobody asks; that is what is measured below as `r
 
 {sessions} sessions, seed {seed}, program {commit}. *Alone* are those that met the challenge,
 whatever the other layers said. Sessions share a few heads, so that they are less independent than
-the 95 % intervals take them to be.
+the 95 % intervals take them to be. The rules of the challenge were settled while sessions of this
+suite were being played: its figures flatter them.
 
 | kind | | sessions | alone | passed | 95 % | ended by |
 |---|---|---:|---:|---:|---|---|

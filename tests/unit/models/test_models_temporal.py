@@ -127,6 +127,9 @@ def test_grids_that_beat_stand_out(period_px: float, angle: float) -> None:
     wave = np.cos(2 * np.pi / period_px * (np.cos(angle) * x + np.sin(angle) * y))
     beating = frame(light=1 + 0.08 * wave[..., None])
     assert moire_of(beating, mesh()) > 2 * MOIRE
+    for beside in ((300.0, 0.0), (-310.0, 230.0)):
+        assert moire_of(beating, mesh(beside)) > MOIRE
+        assert moire_of(frame(), mesh(beside)) < MOIRE
     assert moire_of(frame(), mesh()) < MOIRE / 2
 
 
@@ -136,9 +139,9 @@ def test_a_codecs_blocks_do_not() -> None:
     assert moire_of(blocks.clip(0, 255).astype(np.uint8), mesh()) < MOIRE
 
 
-def test_a_face_at_the_edge_or_too_small_is_not_measured() -> None:
-    assert moire_of(frame()[: PATCH - 1], mesh()) == 0
-    assert moire_of(frame(), mesh((300.0, 0.0))) == 0
+def test_in_a_picture_that_is_too_small_nobody_could_look() -> None:
+    with pytest.raises(TraceError):
+        moire_of(frame()[: PATCH - 1], mesh())
 
 
 def test_too_few_frames_are_not_enough() -> None:
