@@ -49,6 +49,8 @@ MIN_OVERLAP: Final = 0.5
 """Of the boxes round the face in two frames, intersection over union; a turning head keeps .8."""
 UNLIKE_IN_A_ROW: Final = 3
 """A moving face may be blurred once or twice; so many frames unlike it are somebody else."""
+UNLIKE_IN_ALL: Final = 5
+"""Of one track: two people who take turns are seen now as one, now as the other."""
 HINT_EVERY_S: Final = 0.25
 HINT_AFTER_FRAMES: Final = 2
 """A hint is worth telling when so many frames in a row gave it."""
@@ -124,7 +126,7 @@ class Examination:
         self._after: list[Embedding] = []
         self._trial: Trial | None = None
         self._settle_until_s = 0.0
-        self._unlike = 0
+        self._unlike, self._unlike_in_all = 0, 0
 
     @property
     def met(self) -> bool:
@@ -193,7 +195,8 @@ class Examination:
         """Forget the track."""
         used = self._trial is not None and self._trial.shown
         self._step, self._trial = _Step.LOOKING, None
-        self._before, self._after, self._rest, self._unlike = [], [], [], 0
+        self._before, self._after, self._rest = [], [], []
+        self._unlike, self._unlike_in_all = 0, 0
         self._counted_s, self._ahead = float("-inf"), None
         self._layers = Layers(self._skin)
         return [Cued("look_ahead")] if used else []
@@ -277,7 +280,8 @@ class Examination:
         least = self._likeness.ahead if ahead else self._likeness.turning
         alike = self._likeness.alike(sight.embed(), self._before, least)
         self._unlike = 0 if alike else self._unlike + 1
-        return self._unlike < UNLIKE_IN_A_ROW
+        self._unlike_in_all += not alike
+        return self._unlike < UNLIKE_IN_A_ROW and self._unlike_in_all < UNLIKE_IN_ALL
 
     def _settle(self, sight: Sight) -> list[Said]:
         if sight.taken_s > self._settle_until_s:

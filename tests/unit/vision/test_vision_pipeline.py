@@ -17,6 +17,7 @@ from kiosk.vision.pipeline import (
     MAX_GAP_S,
     RETURNED_FRAMES,
     UNLIKE_IN_A_ROW,
+    UNLIKE_IN_ALL,
 )
 from kiosk.vision.port import Judged
 
@@ -120,6 +121,16 @@ def test_another_person_who_turns_does_not_count() -> None:
     room.see(UNLIKE_IN_A_ROW - 1, yaw=24, who="B")
     room.see(LOOK)
     assert room.cues[-1] == "turn_left", "no turn was seen"
+    room.see(100)
+    assert room.last.live == "failed"
+
+
+def test_two_people_who_take_turns_are_not_one() -> None:
+    room = Room(seconds=10)
+    room.see(LOOK)
+    for _ in range(UNLIKE_IN_ALL):
+        room.see(UNLIKE_IN_A_ROW - 1, yaw=24, who="B")
+        room.see(yaw=24)
     room.see(100)
     assert room.last.live == "failed"
 
