@@ -128,9 +128,9 @@ def _picture(kind: str, **options: Any) -> bytes:
 
 def _devices() -> dict[str, list[bytes]]:
     urls = (
-        "pcsc://0", "sim://cccd?fault=torn:3", "replay:///tmp/x.apdu", "file:///tmp/x.png?fps=5",
-        "sim://portrait?file=/tmp/p.npz&yaw=20", "v4l2:///dev/video0", "picamera://0",
-        "file:///tmp/key.pem", "tpm://0x81000001",
+        "pcsc://0", "sim://cccd?fault=torn:3", "replay:///var/x.apdu", "file:///var/x.png?fps=5",
+        "sim://portrait?file=/var/p.npz&yaw=20", "v4l2:///dev/video0", "picamera://0",
+        "file:///var/key.pem", "tpm://0x81000001",
     )  # fmt: skip
     rgb = np.zeros((120, 160, 3), np.uint8)
     mesh = np.full((portrait.POINTS, 3), 60, np.float32)

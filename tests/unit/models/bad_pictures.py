@@ -156,5 +156,7 @@ for name, raw in CODED.items():
     note(f"portrait: {name}", partial(read, raw))
 for name, rgb in FRAMES.items():
     note(f"frame: {name}", partial(see, rgb))
-resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not getrusage's: that one remembers how large the process was which this one was started from.
+status = Path("/proc/self/status").read_text()
+resident = int(status.partition("VmHWM:")[2].split()[0]) / 1024
 print(json.dumps({"said": said, "took": took, "resident_mib": resident}))
