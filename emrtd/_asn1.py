@@ -101,7 +101,7 @@ def _head(raw: bytes, at: int, end: int) -> tuple[int, int, int | None]:
         return tag, at, None
     if length > _INDEFINITE:
         count = length - _INDEFINITE
-        if count > _MAX_LENGTH_BYTES or at + count > end:
+        if count > _MAX_LENGTH_BYTES:
             raise ValueError("a length out of bounds")
         length, at = int.from_bytes(raw[at : at + count], "big"), at + count
     if at + length > end:

@@ -107,18 +107,17 @@ def parse(raw: bytes) -> MasterList:
 
 
 def _certificates(raw: bytes) -> Iterator[bytes]:
-    """Yield the members of a set, each looked at no further than its head."""
+    """Yield the members of a set that was walked, each looked at no further than its head."""
     at = count = 0
     while at < len(raw):
         count += 1
         if count > MAX_CERTIFICATES:
             raise ChipMalformed("CSCAMasterList", "too many certificates")
         header, length = length_from_head(raw[at : at + _HEAD_BYTES])
-        end = at + header + length
-        if raw[at] != _SEQUENCE or header + length > MAX_CERTIFICATE_BYTES or end > len(raw):
+        if raw[at] != _SEQUENCE or header + length > MAX_CERTIFICATE_BYTES:
             raise ChipMalformed("CSCAMasterList", "what is no certificate")
-        yield raw[at:end]
-        at = end
+        yield raw[at : at + header + length]
+        at += header + length
 
 
 def check_intact(listed: MasterList, *, policy: TrustPolicy | None = None) -> Certificate:

@@ -48,6 +48,11 @@ def test_an_open_ended_structure_is_read_up_to_its_end() -> None:
     assert int(found[0][0]) == 5
 
 
+def test_a_tag_of_several_bytes_is_one() -> None:
+    assert _asn1.load(core.Sequence, encode(0x30, b"\x5f\x81\x7f\x00"))
+    refused(encode(0x30, b"\x5f\x81\x82\x01"))
+
+
 def test_an_object_identifier_is_as_long_as_any_needs_to_be() -> None:
     fits = encode(0x30, encode(0x06, b"\x2a" * _asn1.MAX_OID_BYTES))
     assert _asn1.load(core.Sequence, fits)[0].dotted.startswith("1.2.42")

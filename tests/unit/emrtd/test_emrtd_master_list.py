@@ -278,6 +278,20 @@ def test_every_length_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         parse(raw)
 
 
+def test_a_member_as_long_as_no_certificate_is_none() -> None:
+    longest, longer = (
+        encode(0x30, encode(4, bytes(master_list.MAX_CERTIFICATE_BYTES - less))) for less in (8, 7)
+    )
+    assert len(longest) == master_list.MAX_CERTIFICATE_BYTES
+    assert parse(made(body=one_member(longest))).certificates == (longest,)
+    with pytest.raises(ChipMalformed, match="no certificate"):
+        parse(made(body=one_member(longer)))
+
+
+def one_member(member: bytes) -> bytes:
+    return encode(0x30, encode(2, b"\0") + encode(0x31, member))
+
+
 @given(st.binary(max_size=60), st.data())
 def test_any_bytes_are_a_list_or_malformed(raw: bytes, data: st.DataObject) -> None:
     sample = made()

@@ -143,6 +143,15 @@ def test_a_key_of_dg14_is_a_proof_if_it_is_signed_there() -> None:
     assert made.holder.proof == "chip_auth+pace_cam"
 
 
+def test_without_card_security_the_proof_is_checked_all_the_same() -> None:
+    false = dataclasses.replace(CAM, chip_auth_data=bytes(31) + b"\1")
+    announced = {"DG14": dg14(CA_AES_128, CHIP_KEY)}
+    facts = ChipAuthFacts("passed", CA_NAME, None)
+    hidden = {"CardSecurity": 0x6A82}
+    made = refused(seen(announced, unreadable=hidden, chip_auth=facts, cam=false))
+    assert made.checks.cam is Check.FAILED
+
+
 def with_active_auth() -> tuple[bytes, ActiveAuthTranscript]:
     """Return DG15 with a short RSA key, and what it signed with SHA-1."""
     private = load_pem_private_key(key("rsa:1024", 41), None)

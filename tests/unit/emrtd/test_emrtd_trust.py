@@ -286,6 +286,15 @@ def test_a_list_that_does_not_count_is_listed_with_the_reason() -> None:
         allowed.check_not_revoked(certificates.parse(issued(issuer, serial=7).der))
 
 
+def test_a_key_that_may_not_sign_lists_signs_none_beside_one_of_its_name_that_may() -> None:
+    able = root("ec:prime256v1")
+    silent = root(
+        "ec:prime256v1", extensions="keyUsage=keyCertSign\nsubjectKeyIdentifier=hash", number=5
+    )
+    (entry,) = store(able, silent, crls=(revocation_list(silent, 7),)).revocation_lists()
+    assert (entry["why_not"], entry["usable"]) == ("signature invalid", False)
+
+
 POINT = "issuingDistributionPoint=critical,@p\n[p]\n"
 
 
