@@ -1,4 +1,4 @@
-"""From a URL to a driver: `pcsc://0`, `sim://card?file=…`, `file://…`, `picamera://`, `v4l2://…`.
+"""From a URL to a driver: `pcsc://0`, `sim://card?file=…`, `picamera://`, `serial:///dev/ttyUSB0`.
 
 Knows which drivers there are and what each may be asked. Imports a driver, and with it a vendor's
 library, only when its URL is opened; a profile without simulators never imports one.
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
     from hw.camera.port import CameraPort
     from hw.card.port import CardPort
+    from hw.finger.port import FingerPort
     from hw.keys.port import KeyPort
 
 MAX_URL_CHARS = 4096
+FINGER_BAUDS = ("9600", "19200", "38400", "57600", "115200")
+SERVICE_PORTS = frozenset(str(port) for port in range(4501, 4601))
 CARD_SCHEMES = ("pcsc", "sim")
 CAMERA_SCHEMES = ("picamera", "v4l2", "file", "sim")
+FINGER_SCHEMES = ("serial", "fprint", "sbi", "sim")
 KEY_SCHEMES = ("file",)
 
 
@@ -125,6 +129,47 @@ def open_camera(url: str, *, allow_simulators: bool = True) -> CameraPort:
     return HeadCamera.from_url_query(dict(parsed.query))
 
 
+def open_finger(url: str, *, allow_simulators: bool = True) -> FingerPort:
+    """Make the fingerprint sensor that a URL names; it is found by its own `open`.
+
+    Args:
+        url: `serial:///dev/NAME[?baud=N&password=HEX&address=HEX]`, `fprint://`,
+            `sbi://127.0.0.1:PORT?trust=CERTIFICATE.pem[&env=NAME&score=N]` or
+            `sim://finger?images=DIR[&fault=NAME&model=NAME&speed=N]`.
+        allow_simulators: False in the production profile; a device service of another environment
+            than production counts as one.
+
+    Raises:
+        BadDeviceURL: no such driver or option, or a simulator where none is allowed.
+        DeviceMissing, DeviceFailed: the pictures or the certificate are not there, or unusable.
+    """
+    parsed = _known(url, "finger", FINGER_SCHEMES)
+    if parsed.scheme == "serial":
+        return _serial_finger(parsed)
+    if parsed.scheme == "fprint":
+        _refuse_unknown(parsed, "finger", optional=())
+        if parsed.target:
+            raise BadDeviceURL("finger", "fprint:// takes the first reader that there is")
+        from hw.finger.fprint import FprintReader
+
+        return FprintReader()
+    if parsed.scheme == "sbi":
+        return _service_finger(parsed, allow_simulators=allow_simulators)
+    _refuse_simulator("finger", allowed=allow_simulators)
+    _need_target(parsed, "finger", "finger")
+    optional = ("fault", "model", "speed")
+    _refuse_unknown(parsed, "finger", required=("images",), optional=optional)
+    speed = _number(parsed, "speed", "1", device="finger")
+    from hw.finger.sim import SimulatedFinger
+
+    return SimulatedFinger.of_folder(
+        Path(parsed.query["images"]),
+        model=parsed.query.get("model", "r503"),
+        fault=parsed.query.get("fault"),
+        speed=speed,
+    )
+
+
 def open_key(url: str) -> KeyPort:
     """Load the key that a URL names: `file://PATH`.
 
@@ -151,6 +196,55 @@ def _file_camera(parsed: DeviceURL) -> CameraPort:
         return FileCamera(Path(parsed.target), fps=float(parsed.query.get("fps", "10")))
     except ValueError as error:
         raise BadDeviceURL("camera", "fps is a number from 0.5 to 240") from error
+
+
+def _serial_finger(parsed: DeviceURL) -> FingerPort:
+    _refuse_unknown(parsed, "finger", optional=("baud", "password", "address"))
+    if not parsed.target.startswith("/dev/") or ".." in parsed.target:
+        raise BadDeviceURL("finger", "serial:// takes a device, e.g. serial:///dev/ttyUSB0")
+    baud = parsed.query.get("baud", "115200")
+    if baud not in FINGER_BAUDS:
+        raise BadDeviceURL("finger", f"baud is one of {', '.join(FINGER_BAUDS)}")
+    password, address = (
+        _hexadecimal(parsed.query.get(key, usual), key)
+        for key, usual in (("password", "0"), ("address", "FFFFFFFF"))
+    )
+    from hw.finger.r503 import R503
+
+    return R503(parsed.target, baud=int(baud), password=password, address=address)
+
+
+def _service_finger(parsed: DeviceURL, *, allow_simulators: bool) -> FingerPort:
+    _refuse_unknown(parsed, "finger", required=("trust",), optional=("env", "score"))
+    host, _, port = parsed.target.partition(":")
+    if host != "127.0.0.1" or port not in SERVICE_PORTS:
+        raise BadDeviceURL("finger", "sbi:// takes 127.0.0.1 and a port from 4501 to 4600")
+    from hw.finger.sbi import ENVIRONMENTS, PRODUCTION, SBIReader, Service
+
+    environment = parsed.query.get("env", PRODUCTION)
+    if environment not in ENVIRONMENTS:
+        raise BadDeviceURL("finger", f"env is one of {', '.join(sorted(ENVIRONMENTS))}")
+    if environment != PRODUCTION:
+        _refuse_simulator("finger", allowed=allow_simulators)
+    score = _number(parsed, "score", "40", device="finger")
+    if not 1 <= score <= 100:
+        raise BadDeviceURL("finger", "score is from 1 to 100")
+    return SBIReader.of_file(
+        Service(int(port), environment, int(score)), Path(parsed.query["trust"])
+    )
+
+
+def _hexadecimal(text: str, key: str) -> int:
+    if not 1 <= len(text) <= 8 or not set(text) <= set("0123456789abcdefABCDEF"):
+        raise BadDeviceURL("finger", f"{key} is up to eight hexadecimal digits")
+    return int(text, 16)
+
+
+def _number(parsed: DeviceURL, key: str, usual: str, *, device: str) -> float:
+    try:
+        return float(parsed.query.get(key, usual))
+    except ValueError as error:
+        raise BadDeviceURL(device, f"{key} is a number") from error
 
 
 def _known(url: str, device: str, schemes: tuple[str, ...]) -> DeviceURL:

@@ -13,7 +13,7 @@ from hw.camera import file, portrait
 from hw.card import part10, vpcd
 from hw.errors import DeviceError, DeviceFailed
 from hw.keys.file import parse_key
-from hw.open import open_camera, open_card, open_key, parse_url
+from hw.open import open_camera, open_card, open_finger, open_key, parse_url
 
 
 @cache
@@ -44,7 +44,7 @@ def _member(raw: bytes) -> portrait.Portrait:
 def _url(raw: bytes) -> None:
     text = raw.decode("utf-8", "surrogateescape")
     parse_url(text, device="card")
-    for opener in (open_card, open_camera, open_key):
+    for opener in (open_card, open_camera, open_finger, open_key):
         try:
             opener(text)
         except DeviceError:

@@ -130,7 +130,8 @@ def _devices() -> dict[str, list[bytes]]:
     urls = (
         "pcsc://0", "sim://cccd?fault=torn:3", "replay:///var/x.apdu", "file:///var/x.png?fps=5",
         "sim://portrait?file=/var/p.npz&yaw=20", "v4l2:///dev/video0", "picamera://0",
-        "file:///var/key.pem", "tpm://0x81000001",
+        "file:///var/key.pem", "tpm://0x81000001", "serial:///dev/ttyUSB0?baud=57600", "fprint://",
+        "sbi://127.0.0.1:4501?trust=/var/p.pem", "sim://finger?images=/var/none&fault=reset",
     )  # fmt: skip
     rgb = np.zeros((120, 160, 3), np.uint8)
     mesh = np.full((portrait.POINTS, 3), 60, np.float32)

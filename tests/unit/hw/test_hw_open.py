@@ -12,6 +12,7 @@ import pytest
 from camera_material import marked, mesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from hw.camera import portrait
 from hw.camera.file import FileCamera
@@ -20,8 +21,11 @@ from hw.camera.sim import HeadCamera
 from hw.camera.v4l2 import V4L2Camera
 from hw.card.pcsc import PCSCReader
 from hw.errors import BadDeviceURL, DeviceError, DeviceMissing
+from hw.finger.fprint import FprintReader
+from hw.finger.r503 import R503
+from hw.finger.sim import SimulatedFinger
 from hw.keys.file import FileKey
-from hw.open import MAX_URL_CHARS, open_camera, open_card, open_key, parse_url
+from hw.open import MAX_URL_CHARS, open_camera, open_card, open_finger, open_key, parse_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,9 +85,17 @@ def test_what_is_escaped_comes_back(scheme: str, target: str, query: dict[str, s
 
 
 @settings(deadline=None)
-@given(st.one_of(st.text(max_size=60), st.text(max_size=40).map("sim://camera?".__add__)))
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.tuples(
+            st.sampled_from(["sim://camera?", "serial:///dev/x?", "sbi://127.0.0.1:4501?"]),
+            st.text(max_size=40),
+        ).map("".join),
+    )
+)
 def test_any_text_opens_or_is_refused(text: str) -> None:
-    for opener in (open_card, open_camera, open_key):
+    for opener in (open_card, open_camera, open_finger, open_key):
         with contextlib.suppress(DeviceError):
             opener(text)
 
@@ -101,6 +113,14 @@ def test_each_scheme_has_its_driver(tmp_path: Path) -> None:
     assert isinstance(open_camera(f"file://{tmp_path}?fps=5"), FileCamera)
     assert isinstance(open_camera(f"sim://camera?file={head}&flat=1"), HeadCamera)
     assert isinstance(open_key(f"file://{quote(str(key))}"), FileKey)
+    Image.new("L", (9, 9)).save(tmp_path / "finger.png")
+    assert isinstance(open_finger("serial:///dev/ttyUSB0", allow_simulators=False), R503)
+    assert isinstance(open_finger("serial:///dev/x?baud=57600&password=0&address=ffffffff"), R503)
+    assert isinstance(open_finger("fprint://", allow_simulators=False), FprintReader)
+    assert isinstance(
+        open_finger(f"sim://finger?images={tmp_path}&fault=reset:always&model=as608&speed=50"),
+        SimulatedFinger,
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,6 +149,27 @@ def test_each_scheme_has_its_driver(tmp_path: Path) -> None:
         (open_camera, "sim://head?file=x"),
         (open_camera, "sim://camera"),
         (open_camera, "sim://camera?file=x&mask=1"),
+        (open_finger, "pcsc://0"),
+        (open_finger, "serial://"),
+        (open_finger, "serial:///etc/passwd"),
+        (open_finger, "serial:///dev/../etc/passwd"),
+        (open_finger, "serial:///dev/x?baud=115201"),
+        (open_finger, "serial:///dev/x?password=123456789"),
+        (open_finger, "serial:///dev/x?address=0x1"),
+        (open_finger, "serial:///dev/x?images=/"),
+        (open_finger, "fprint://0"),
+        (open_finger, "fprint://?x=1"),
+        (open_finger, "sbi://127.0.0.1:4501"),
+        (open_finger, "sbi://127.0.0.1:4500?trust=x"),
+        (open_finger, "sbi://127.0.0.1?trust=x"),
+        (open_finger, "sbi://10.0.0.1:4501?trust=x"),
+        (open_finger, "sbi://127.0.0.1:4501?trust=x&env=Home"),
+        (open_finger, "sbi://127.0.0.1:4501?trust=x&score=0"),
+        (open_finger, "sbi://127.0.0.1:4501?trust=x&score=nan"),
+        (open_finger, "sim://hand?images=x"),
+        (open_finger, "sim://finger"),
+        (open_finger, "sim://finger?images=x&colour=red"),
+        (open_finger, "sim://finger?images=x&speed=fast"),
         (open_key, "tpm://0"),
         (open_key, "file://"),
         (open_key, "file:///x?password=y"),
@@ -145,6 +186,8 @@ def test_what_no_driver_understands_is_refused(opener, url: str) -> None:
         (open_card, f"sim://card?file=/{SECRET}"),
         (open_camera, f"sim://camera?file=/{SECRET}"),
         (open_camera, f"file:///{SECRET}"),
+        (open_finger, f"sim://finger?images=/{SECRET}"),
+        (open_finger, f"sbi://127.0.0.1:4501?trust=/{SECRET}&env=Developer"),
     ],
 )
 def test_the_production_profile_allows_no_simulator(opener, url: str) -> None:
@@ -157,6 +200,9 @@ def test_no_message_names_a_file() -> None:
     for opener, url in (
         (open_card, f"sim://card?file=/{SECRET}.json"),
         (open_key, f"file:///{SECRET}.pem"),
+        (open_finger, f"sim://finger?images=/{SECRET}"),
+        (open_finger, f"sbi://127.0.0.1:4501?trust=/{SECRET}"),
+        (open_finger, f"serial:///{SECRET}?password={SECRET}"),
         (open_card, f"sim://card?file=/{SECRET}&{SECRET}=1"),
     ):
         with pytest.raises(DeviceError) as caught:

@@ -1,0 +1,32 @@
+"""Fingerprint sensors: the port, what a touch gives, and what it can fail with."""
+
+from hw.finger.errors import (
+    BadPicture,
+    LineBroken,
+    LineTorn,
+    ModuleRefused,
+    NoFinger,
+    PortClosed,
+    UnknownImageSize,
+    Unproven,
+    WrongPassword,
+)
+from hw.finger.port import CodedFinger, FingerImage, FingerPort, Light, Phase, Touch
+
+__all__ = [
+    "BadPicture",
+    "CodedFinger",
+    "FingerImage",
+    "FingerPort",
+    "Light",
+    "LineBroken",
+    "LineTorn",
+    "ModuleRefused",
+    "NoFinger",
+    "Phase",
+    "PortClosed",
+    "Touch",
+    "UnknownImageSize",
+    "Unproven",
+    "WrongPassword",
+]
