@@ -8,19 +8,32 @@ leads to.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FOLDER: Final = Path(__file__).parent / "calibrations"
 MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_PICTURES: Final = 200_000
 NOMINAL_FMR: Final = (1e-2, 1e-3, 1e-4, 1e-5)
+OWN: Final = "calibration-{}.json"
+"""A file of this name, a net's, among the model files is a site's own, and used instead."""
+SITE: Final = "site-"
+"""Before the name of a site's own, in its id."""
+ID_HEX_DIGITS: Final = 12
+EXACT: Final = 1e-6
+"""By which a rate and its count may differ, for one is a decimal number and the other is not."""
 
+Modality = Literal["face", "finger"]
 Count = Annotated[int, Meta(ge=0, le=10**12)]
 Score = Annotated[float, Meta(ge=-1, le=1)]
 PictureHash = Annotated[str, Meta(pattern=r"\A[0-9a-f]{16}\Z")]
@@ -33,7 +46,7 @@ class CalibrationError(Exception):
     """A calibration cannot be used.
 
     Attributes:
-        why: "missing", "unreadable", "other_net" or "in_sample".
+        why: "missing", "unreadable", "other_net", "no_rate" or "in_sample".
     """
 
     def __init__(self, why: str, message: str = "") -> None:
@@ -45,7 +58,8 @@ class Threshold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A comparison matches at this score or above.
 
     Attributes:
-        fmr: the nominal false match rate: what it is meant to keep among any people.
+        fmr: the nominal false match rate: what it is meant to keep among any people; one of
+            `NOMINAL_FMR`.
         score: the threshold, -1..1.
         measured_fmr: what it has among the impostors of the calibration; the nominal rate over the
             safety factor.
@@ -115,7 +129,7 @@ class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     format: Literal["tram-calibration-1"] = "tram-calibration-1"
-    modality: Literal["face", "finger"]
+    modality: Modality
     net: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9+-]{0,199}\Z")]
     pipeline: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,39}\Z")]
     commit: Annotated[str, Meta(pattern=r"\A([0-9a-f]{40}|unknown)\Z")]
@@ -128,8 +142,26 @@ class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         rates = [each.fmr for each in self.thresholds]
         scores = [each.score for each in self.thresholds]
+        if not set(rates) <= set(NOMINAL_FMR):
+            raise ValueError("a rate is none of the nominal ones")
+        if not all(-1 <= score <= 1 for score in scores):
+            raise ValueError("a threshold is no score")
         if rates != sorted(set(rates), reverse=True) or scores != sorted(set(scores)):
             raise ValueError("thresholds must rise as their rates fall")
+        self._check_counts()
+
+    def _check_counts(self) -> None:
+        """Refuse rates that the counts beside them contradict, or that the safety forbids."""
+        impostor = self.source.impostor
+        counts = [each.false_matches for each in self.thresholds]
+        if counts != sorted(counts, reverse=True) or counts[0] > impostor or impostor < 1:
+            raise ValueError("false matches must fall as thresholds rise")
+        for each in self.thresholds:
+            counted = each.false_matches / impostor
+            if not math.isclose(each.measured_fmr, counted, rel_tol=EXACT, abs_tol=EXACT**2):
+                raise ValueError("a measured rate is not what was counted")
+            if each.measured_fmr > each.fmr / self.safety * (1 + EXACT):
+                raise ValueError("a threshold does not keep its rate where it was fitted")
 
     def score_at(self, fmr: float) -> float:
         """Return the threshold for a nominal false match rate.
@@ -191,15 +223,45 @@ def encode(calibration: Calibration) -> bytes:
 
 def load(path: Path) -> Calibration:
     """Read a calibration's file. Raises CalibrationError."""
+    return parse(_read(path))
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CalibrationError("missing", "its file cannot be read") from error
-    return parse(raw)
 
 
-@cache
+class Found(NamedTuple):
+    """A calibration, and which it is.
+
+    Attributes:
+        calibration: what it says.
+        id: how records name it: the net's name and the first 12 hex digits of the file's SHA-256;
+            a site's own begins with "site-".
+    """
+
+    calibration: Calibration
+    id: str
+
+
+def find(models: Path, name: str) -> Found:
+    """Return the site's own calibration if one lies among the model files, else the shipped one.
+
+    Args:
+        models: the folder of the model files.
+        name: the net's name, or "strict".
+
+    Raises:
+        CalibrationError: there is an own one that cannot be used, or none at all.
+    """
+    own = models / OWN.format(_plain(name))
+    # A link that leads nowhere was laid there by somebody: that is no reason to take another.
+    return identify(own, f"{SITE}{name}") if os.path.lexists(own) else _shipped(name)
+
+
 def shipped(name: str) -> Calibration:
     """Return the calibration that comes with the program.
 
@@ -209,17 +271,66 @@ def shipped(name: str) -> Calibration:
     Raises:
         CalibrationError: there is none of that name.
     """
+    return _shipped(name).calibration
+
+
+@cache
+def _shipped(name: str) -> Found:
+    return identify(FOLDER / f"{_plain(name)}.json", name)
+
+
+def identify(path: Path, name: str) -> Found:
+    """Read a calibration's file, and name it by that name and its hash. Raises CalibrationError."""
+    raw = _read(path)
+    digest = hashlib.sha256(raw).hexdigest()[:ID_HEX_DIGITS]
+    return Found(parse(raw), f"{name}-{digest}")
+
+
+def _plain(name: str) -> str:
     if Path(name).name != name or name.startswith("."):
         raise CalibrationError("missing", "no such name")
-    return load(FOLDER / f"{name}.json")
+    return name
 
 
-def require_net(calibration: Calibration, *, net: str, pipeline: str) -> Calibration:
-    """Return the calibration if it is of that net in that pipeline.
+def require_use(
+    calibration: Calibration,
+    *,
+    modality: Modality,
+    net: str,
+    pipeline: str,
+    rates: Iterable[float] = (),
+) -> Calibration:
+    """Return the calibration if it says what these scores mean at each of the rates.
 
     Raises:
-        CalibrationError: its scores were made by another.
+        CalibrationError: its scores were made by another net, in another pipeline or of another
+            part of the body, or it has no threshold for a rate.
     """
-    if (calibration.net, calibration.pipeline) != (net, pipeline):
-        raise CalibrationError("other_net", f"it is of {calibration.net}, {calibration.pipeline}")
+    made_by = calibration.modality, calibration.net, calibration.pipeline
+    if made_by != (modality, net, pipeline):
+        raise CalibrationError("other_net", f"it is of {', '.join(made_by)}")
+    has = {each.fmr for each in calibration.thresholds}
+    for rate in rates:
+        if rate not in has:
+            raise CalibrationError("no_rate", f"it has no threshold for {rate:g}")
     return calibration
+
+
+def laxer_rates(calibration: Calibration, name: str) -> tuple[float, ...]:
+    """Return the nominal rates at which it takes for the same what the shipped one does not.
+
+    Args:
+        calibration: a site's own.
+        name: of the shipped one; where that is of another net, or there is none, nothing is laxer.
+    """
+    try:
+        found = shipped(name)
+        require_use(
+            found, modality=calibration.modality, net=calibration.net, pipeline=calibration.pipeline
+        )
+    except CalibrationError:
+        return ()
+    others = {each.fmr: each.score for each in found.thresholds}
+    return tuple(
+        each.fmr for each in calibration.thresholds if each.score < others.get(each.fmr, -1.0)
+    )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from models.prelu import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,7 +31,7 @@ class ModelError(Exception):
 
     Attributes:
         model: the model's name, or "" where only its bytes are known.
-        why: "missing", "altered", "unknown" or "failed".
+        why: "missing", "altered", "unknown", "uncalibrated" or "failed".
     """
 
     def __init__(self, model: str, why: str, message: str = "") -> None:
@@ -93,7 +95,7 @@ def load(content: bytes, *, threads: int = 1) -> Net:
         raise ModelError("", "failed", "no model file")
     interpreter_class = _interpreter_class()
     try:
-        interpreter = interpreter_class(model_content=content, num_threads=threads)
+        interpreter = interpreter_class(model_content=shortened(content), num_threads=threads)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelError("", "failed", "the runtime refused the model file") from error

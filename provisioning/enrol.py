@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fleet.store.store import DeviceKnownError, Store
+from kiosk.station.home import NetName
 from provisioning.certificates import Authority, new_key, private_pem
 from provisioning.fleet_home import public_der
 from provisioning.private_files import AlreadyThereError, make_folder, write_new
@@ -48,6 +49,7 @@ def enrol(
     camera_url: str,
     trust: Path,
     now: datetime,
+    net: str | None = None,
 ) -> None:
     """Make a device home and enrol its station key.
 
@@ -60,10 +62,13 @@ def enrol(
         camera_url: its camera.
         trust: a folder with the issuers' certificates (*.der) and revocation lists (*.crl).
         now: when its certificate begins.
+        net: the net that compares faces, "strict" for two that must agree; None: the one whose file
+            is there.
 
     Raises:
-        EnrolmentError: the device is enrolled already, trusts nobody, stands nowhere, or simulates
-            in a fleet that takes no simulators. Nothing was made.
+        EnrolmentError: the device is enrolled already, trusts nobody, stands nowhere, compares by
+            what is no net's name, or simulates in a fleet that takes no simulators. Nothing was
+            made.
         AlreadyThereError: there is something in the folder.
         BadAuthorityError, HomeUnusableError, StoreError: the fleet home cannot be used.
         OSError: a file cannot be read or written.
@@ -71,7 +76,9 @@ def enrol(
     """
     config = fleet.config()
     device_id(device)
-    _check_site(site)
+    _check_code(site, Code, "the site is not a code: 1 to 64 of A-Z a-z 0-9 . _ + -")
+    if net is not None:
+        _check_code(net, NetName, "the net is no name: 1 to 40 of a-z 0-9 -")
     for url in (card_url, camera_url):
         if not config.simulators_allowed and url.lower().startswith(SIMULATED_SCHEMES):
             raise EnrolmentError(f"this fleet takes no simulators: {url}")
@@ -79,7 +86,7 @@ def enrol(
     if home.exists() and any(home.iterdir()):
         raise AlreadyThereError(f"{home} is not empty")
     station = new_key()
-    described = _toml(device, site, card_url, camera_url, config)
+    described = _toml(device, site, card_url, camera_url, net, config)
     home.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as being_made:
         made = make_folder(Path(being_made) / "home")
@@ -99,11 +106,11 @@ def enrol(
         made.rename(home)
 
 
-def _check_site(site: str) -> None:
+def _check_code(given: str, kind: object, message: str) -> None:
     try:
-        msgspec.convert(site, Code)
+        msgspec.convert(given, kind)
     except msgspec.ValidationError:
-        raise EnrolmentError("the site is not a code: 1 to 64 of A-Z a-z 0-9 . _ + -") from None
+        raise EnrolmentError(message) from None
 
 
 def _trusted(folder: Path) -> list[Path]:
@@ -139,15 +146,18 @@ def _fill(
     write_new(home / "policy.cose", fleet.policy_file.read_bytes())
 
 
-def _toml(device: str, site: str, card_url: str, camera_url: str, config: FleetConfig) -> str:
+def _toml(
+    device: str, site: str, card_url: str, camera_url: str, net: str | None, config: FleetConfig
+) -> str:
     """Return device.toml. A JSON string without control characters is a TOML string too."""
+    chosen = "" if net is None else f"net = {json.dumps(net)}\n"
     return (
         f"id = {json.dumps(device)}\n"
         f"site = {json.dumps(site)}\n"
         f"card_url = {json.dumps(card_url, ensure_ascii=False)}\n"
         f"camera_url = {json.dumps(camera_url, ensure_ascii=False)}\n"
         f"shards = {config.shards}\n"
-        "\n"
+        f"{chosen}\n"
         "[broker]\n"
         f"host = {json.dumps(config.host)}\n"
         f"port = {config.port}\n"

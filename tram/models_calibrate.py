@@ -9,15 +9,17 @@ too few scores.
 
 from __future__ import annotations
 
+import io
 import math
 import re
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 import numpy as np
 
-from models.calibration import NOMINAL_FMR, Calibration, Ratio, Source, encode
+from models.calibration import NOMINAL_FMR, OWN, Calibration, Ratio, Source, encode, laxer_rates
 from models.evaluate import faces, fit, pictures
 from models.evaluate.intervals import rule_of_three
 from models.evaluate.pairs import MAX_BYTES, PairsError, parse
@@ -108,6 +110,10 @@ def face(
     the same set or from another one. The file keeps numbers, and the beginning of each picture's
     hash so that nobody evaluates on it by mistake: no picture, no embedding, no name.
 
+    A kiosk uses the file instead of the shipped one once it lies among its model files as
+    calibration-NET.json. Where it takes for the same what the shipped one does not, a warning says
+    so.
+
     Example: tram models calibrate face --images DIR --safety 3 --out site.json
     """
     if (len(images) > 0) == (scores_file is not None):
@@ -138,7 +144,10 @@ def face(
     for each in found.thresholds:
         how = "extrapolated" if each.extrapolated else f"{each.false_matches} above it here"
         click.echo(f"  {each.fmr:g}: {each.score:.4f} ({how})", err=True)
-    click.echo(f"{out}", err=True)
+    for rate in laxer_rates(found, eyes.embedder.name):
+        click.echo(f"  warning: at {rate:g} it is laxer than the shipped calibration", err=True)
+    used = f"a kiosk uses it as {OWN.format(eyes.embedder.name)} among its model files"
+    click.echo(f"{out}: {used}", err=True)
 
 
 def _folders(folders: tuple[Path, ...], eyes: Eyes) -> _Set:
@@ -197,8 +206,8 @@ def _scores(path: Path) -> _Set:
         raw = file.read(MAX_SCORES_BYTES + 1)
     if len(raw) > MAX_SCORES_BYTES:
         raise fit.FitError(f"{path}: the file is too large")
-    found = []
-    for line, text in enumerate(raw.splitlines(), start=1):
+    found = array("d")
+    for line, text in enumerate(io.BytesIO(raw), start=1):
         if not text.strip():
             continue
         try:

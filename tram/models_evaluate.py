@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from models.calibration import Calibration, CalibrationError, load, require_net, shipped
+from models.calibration import SITE, CalibrationError, find, identify, require_use
 from models.evaluate import faces, pad, surfaces, verification
 from models.evaluate.intervals import clopper_pearson
 from models.evaluate.pairs import MAX_BYTES, Pairs, PairsError, parse
@@ -28,6 +28,7 @@ from tram.parts.measured import Counted, commit, failing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from models.calibration import Calibration, Found
     from models.evaluate.faces import Extracted, Eyes, Scored
 
 MODELS = Path("build/models")
@@ -58,7 +59,7 @@ def evaluate() -> None:
 )
 @click.option("--net", help="A net's name, or strict: both. Else the one that is there.")
 @click.option(
-    "--calibration", "calibration_file", type=FILE, help="Its thresholds; else the shipped ones."
+    "--calibration", "calibration_file", type=FILE, help="Its thresholds; else the kiosk's."
 )
 @click.option("--in-sample", is_flag=True, help="Even on pictures that it was fitted on.")
 @click.option("--dir", "directory", type=OUT, default=MODELS, show_default=True, help="The models.")
@@ -90,7 +91,8 @@ def face(
     with failing("tram models evaluate", {PairsError: str(pairs_file)}):
         pairs = parse(_bounded(pairs_file))
         eyes = faces.open_eyes(directory, net)
-        calibration = _calibration(calibration_file, eyes)
+        found = _calibration(calibration_file, eyes, directory)
+        calibration = None if found is None else found.calibration
         counted = Counted("pictures", len(pairs.names))
         extracted = faces.extract(_files(images, pairs_file, pairs), eyes, tick=counted.tick)
         overlap = _refuse_overlap(calibration, extracted, in_sample=in_sample)
@@ -113,6 +115,7 @@ def face(
                 "name": eyes.embedder.name,
                 "sha256": eyes.sha256,
                 "pipeline": eyes.embedder.pipeline,
+                "calibration": None if found is None else found.id,
             },
             "commit": commit(),
         }
@@ -209,17 +212,18 @@ def _files(images: Path, pairs_file: Path, pairs: Pairs) -> Iterator[tuple[Path,
         yield images / name, f"{pairs_file}: line {line}"
 
 
-def _calibration(file: Path | None, eyes: Eyes) -> Calibration | None:
-    """Return the calibration of these nets; None: none is shipped for them."""
-    if file is not None:
-        return require_net(load(file), net=eyes.embedder.id, pipeline=eyes.embedder.pipeline)
+def _calibration(file: Path | None, eyes: Eyes, directory: Path) -> Found | None:
+    """Return the calibration of these nets; by default the kiosk's, None if they have none."""
+    net = eyes.embedder
     try:
-        return require_net(
-            shipped(eyes.embedder.name), net=eyes.embedder.id, pipeline=eyes.embedder.pipeline
-        )
+        found = find(directory, net.name) if file is None else identify(file, SITE + net.name)
+        require_use(found.calibration, modality="face", net=net.id, pipeline=net.pipeline)
     except CalibrationError as error:
+        if file is not None:
+            raise
         click.echo(f"tram models evaluate: no thresholds: {error}", err=True)
         return None
+    return found
 
 
 def _refuse_overlap(

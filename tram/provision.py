@@ -44,6 +44,7 @@ def provision() -> None:
 @click.option("--card", required=True, metavar="URL", help="Its card reader.")
 @click.option("--camera", required=True, metavar="URL", help="Its camera.")
 @click.option("--trust", required=True, type=_THERE, help="Whom it trusts: *.der and *.crl.")
+@click.option("--net", help="Which net compares faces; strict: two. Else the one that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def enrol(
     fleet: Path,
@@ -53,6 +54,7 @@ def enrol(
     card: str,
     camera: str,
     trust: Path,
+    net: str | None,
     as_json: bool,
 ) -> None:
     """Make a device's keys, certificate and home, and enter it into the fleet.
@@ -71,6 +73,7 @@ def enrol(
             card_url=card,
             camera_url=camera,
             trust=trust,
+            net=net,
             now=datetime.now(UTC),
         )
     except (EnrolmentError, WireError) as error:

@@ -115,7 +115,7 @@ def verify(
     opens = password(can=can, mrz=mrz, qr=qr)
     try:
         check_devices(card_url, camera_url)
-        check_models(models)
+        check_models(models, _net_of(home))
     except NotReadyError as error:
         click.echo(f"tram verify: {error}", err=True)
         row = _no_session(error.reason)
@@ -126,6 +126,16 @@ def verify(
     if row["outcome"] == "accepted":
         raise SystemExit(0)
     raise SystemExit(VERDICT if row["record"] is not None else FAILED)
+
+
+def _net_of(home: Path) -> str | None:
+    """Return which net the device compares by; what is wrong with its home is told later."""
+    from kiosk.station.home import DeviceHome, HomeUnusableError
+
+    try:
+        return DeviceHome(home).config().net
+    except HomeUnusableError:
+        return None
 
 
 @contextmanager

@@ -240,9 +240,10 @@ def _nothing_seen(case: Case) -> tuple[Reason, ...]:
 
 
 def _not_live(case: Case) -> tuple[Reason, ...]:
-    """Hold if LIVE is required and no living head was seen, or one layer could not look."""
+    """Hold if life was not shown where LIVE is required, or was disproved where FACE is."""
     if not case.requires(Layer.LIVE):
-        return ()
+        failed = case.match is not None and case.match.live is LiveBand.FAILED
+        return (Reason.NOT_LIVE,) if case.requires(Layer.FACE) and failed else ()
     missing = case.match is not None and Reason.LIVE_LAYER_MISSING in case.match.reasons
     if missing:
         return (Reason.LIVE_LAYER_MISSING,)

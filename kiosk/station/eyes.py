@@ -2,7 +2,8 @@
 
 Knows how a worker is had (a child process, or the socket that systemd starts one behind) and turns
 its frames into session events. Imports no model and no camera. While one citizen is served the next
-worker waits, its models loaded; a worker that dies or breaks the agreement is a failed device.
+worker waits, its models loaded; a worker that dies or breaks the agreement is a failed device, and
+so is one that contradicts itself or what it was asked (`kiosk.station.hearing`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from kiosk.session.events import (
     FaceJudged,
     FaceMatch,
 )
+from kiosk.station.hearing import Hearing
 from kiosk.vision.port import (
     MAX_FRAME_BYTES,
     MAX_PORTRAIT_BYTES,
@@ -62,8 +64,6 @@ SIMULATED: Final = ("sim:", "file:")
 """Schemes of cameras that see nobody."""
 MAX_FRAMES: Final = 2_000
 """From one worker: cues and hints of a minute, and many more."""
-MIN_COMPARED: Final = 3
-"""Frames that a likeness rests on at least."""
 MAX_LINE_BYTES: Final = 256
 """Of what a child may say at once."""
 
@@ -90,23 +90,30 @@ class Worker:
         wire: the socket to it.
         process: it, if it is our child.
         simulated: whether we know its camera to be a file or a renderer, whatever it says.
-        asked: whether it was asked to match.
     """
 
     wire: socket.socket
     process: subprocess.Popen[bytes] | None = None
     simulated: bool = False
-    asked: bool = False
 
     @property
     def gone(self) -> bool:
         """Whether it hung up while it waited."""
+        return self._next_byte() == b""
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it has said something more, that is not heard yet."""
+        return bool(self._next_byte())
+
+    def _next_byte(self) -> bytes | None:
+        """Return what waits, without taking it; nothing if it hung up, None if it is silent."""
         try:
-            return not self.wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            return self.wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return False
+            return None
         except OSError:
-            return True
+            return b""
 
     def end(self) -> None:
         """Hang up; a child that does not end at once is killed."""
@@ -187,6 +194,8 @@ class Eyes:
         workers: HasWorkers,
         tell: Callable[[Event], None],
         spawn_task: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        *,
+        net: str | None = None,
     ) -> None:
         """Take what is needed; nothing is started yet.
 
@@ -194,12 +203,16 @@ class Eyes:
             workers: where workers come from.
             tell: takes session events, on the loop's thread.
             spawn_task: makes a task of the group that this loop runs.
+            net: the net that must compare; a worker that runs another is a failed device. None:
+                whichever it has.
         """
         self._workers = workers
         self._tell = tell
         self._spawn_task = spawn_task
+        self._net = net
         self._waiting: Worker | None = None
         self._worker: Worker | None = None
+        self._hearing = Hearing(net)
         self._listening: asyncio.Task[None] | None = None
         self._in_order = asyncio.Lock()
         self.seen = Seen()
@@ -224,7 +237,7 @@ class Eyes:
             worker, self._waiting = self._waiting, None
             if worker is None:
                 return
-            self._worker, self.seen = worker, Seen()
+            self._worker, self.seen, self._hearing = worker, Seen(), Hearing(self._net)
             worker.wire.setblocking(False)  # noqa: FBT003 - the library's own signature
             self._listening = self._spawn_task(self._listen(worker))
             await self._send(worker, Watch())
@@ -235,13 +248,14 @@ class Eyes:
         """Ask for the one comparison; the worker's last word comes as an event."""
         async with self._in_order:
             worker = self._worker
-            if worker is None or self._listening is None or self._listening.done():
+            silent = self._listening is None or self._listening.done()
+            if worker is None or silent or self._hearing.asked:
                 self._tell(DeviceFailed(Reason.DEVICE_MISSING))
             elif len(portrait) > MAX_PORTRAIT_BYTES:
                 self._tell(FaceJudged(FaceMatch(reasons=(Reason.QUALITY_PORTRAIT,))))
             else:
                 match = Match(portrait=portrait, fmr=fmr, challenges=challenges, seconds=seconds)
-                worker.asked = True
+                self._hearing.ask(challenges)
                 await self._send(worker, match)
 
     async def forget(self) -> None:
@@ -277,36 +291,48 @@ class Eyes:
             self._tell(DeviceFailed(Reason.DEVICE_FAILED))
 
     async def _listen(self, worker: Worker) -> None:
-        """Turn frames into events until the last one, or until the worker is gone."""
+        """Turn frames into events until the worker has hung up after its last word, or is lost."""
+        try:
+            await self._hear(worker)
+        except (OSError, VisionFrameError) as error:
+            log.warning("vision_worker_lost", error=type(error).__name__)
+            self._tell(DeviceFailed(Reason.DEVICE_FAILED))
+
+    async def _hear(self, worker: Worker) -> None:
+        """Hear all that a worker says. Raises OSError, VisionFrameError."""
         for _ in range(MAX_FRAMES):
             # Whoever floods us takes turns with everything else on this loop.
             await asyncio.sleep(0)
-            try:
-                frame = await self._next(worker)
-            except (OSError, VisionFrameError) as error:
-                log.warning("vision_worker_lost", error=type(error).__name__)
-                self._tell(DeviceFailed(Reason.DEVICE_FAILED))
+            frame = await self._next(worker)
+            self._tell_of(frame, worker)
+            if isinstance(frame, Failed):
                 return
-            if isinstance(frame, Ready):
-                self.seen.models = frame.models
-                self.seen.simulated = frame.simulated or worker.simulated
-                continue
-            self._tell(self._event(frame))
-            if isinstance(frame, Judged | Failed):
+            if isinstance(frame, Judged):
+                await self._hear_end(worker)
                 return
-        log.warning("vision_worker_lost", error="flood")
-        self._tell(DeviceFailed(Reason.DEVICE_FAILED))
+        raise VisionFrameError("a flood")
 
     async def _next(self, worker: Worker) -> FromWorker:
-        """Return the next frame. Raises OSError, VisionFrameError."""
+        """Return the next frame, if it can be true. Raises OSError, VisionFrameError."""
         raw = await asyncio.get_running_loop().sock_recv(worker.wire, MAX_FRAME_BYTES + 1)
         frame = decode_from_worker(raw)
-        if isinstance(frame, Judged):
-            if not self.seen.models or not worker.asked:
-                raise VisionFrameError("a verdict of a worker that was not ready, or not asked")
-            if frame.band != "none" and frame.frames < MIN_COMPARED:
-                raise VisionFrameError("a likeness that rests on too little")
+        self._hearing.hear(frame)
+        if isinstance(frame, Judged) and worker.speaks:
+            raise VisionFrameError("more after the last word")
         return frame
+
+    async def _hear_end(self, worker: Worker) -> None:
+        """Wait until the worker hangs up. Raises VisionFrameError: it said something more."""
+        with contextlib.suppress(OSError):
+            if await asyncio.get_running_loop().sock_recv(worker.wire, 1):
+                raise VisionFrameError("more after the last word")
+
+    def _tell_of(self, frame: FromWorker, worker: Worker) -> None:
+        if isinstance(frame, Ready):
+            self.seen.models = frame.models
+            self.seen.simulated = frame.simulated or worker.simulated
+        else:
+            self._tell(self._event(frame))
 
     def _event(self, frame: Cued | Hinted | Judged | Failed) -> Event:
         match frame:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+NetName = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,39}\Z")]
+"""The net that compares faces: "mobilefacenet", "dlib-resnet", "strict" or a supplied one's."""
 MAX_CONFIG_BYTES: Final = 65_536
 MAX_FLEET_BYTES: Final = 4 * 1024 * 1024
 
@@ -52,6 +54,8 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
         broker: where the link reaches the broker.
         procedure: which public procedure asks, a code.
         queue_bytes: the queue's file never grows beyond.
+        net: which net compares faces, and no other; "strict": two that must agree. None: the one
+            whose file is there.
     """
 
     id: DeviceID
@@ -62,6 +66,7 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
     broker: Broker
     procedure: Code = "identity-check"
     queue_bytes: Annotated[int, Meta(ge=MIN_QUOTA_BYTES, le=2**40)] = DEFAULT_QUOTA_BYTES
+    net: NetName | None = None
 
 
 class _Recipient(Struct, frozen=True, forbid_unknown_fields=True):

@@ -47,7 +47,8 @@ class Options:
         trust: another folder of issuers.
         outbox: another queue's file.
         link_socket: where the link connects; None: no link is served.
-        workers: where vision workers come from; None: children of this process.
+        workers: where vision workers come from; None: children of this process. If the home names
+            a net, they must run it.
         challenges: draws what a person is asked to show life by.
     """
 
@@ -163,7 +164,7 @@ class Kiosk:
         policy_file = options.policy or home.policy
         trust = load_trust(options.trust or home.trust, now=time.time())
         camera_url = options.camera_url or config.camera_url
-        workers = options.workers or ChildWorkers(camera_url, options.models)
+        workers = options.workers or ChildWorkers(camera_url, options.models, config.net)
         equipment = Equipment(
             open_card=options.open_card or (lambda: open_card(card_url)),
             workers=workers,
@@ -172,6 +173,7 @@ class Kiosk:
             policy=lambda: load_policy(policy_file, keys.policy_keys, now=int(time.time())),
             site=config.site,
             procedure=config.procedure,
+            net=config.net,
             trust_days=trust.age_days,
             trust_at=time.time(),
             simulated=any(url.startswith(SIMULATED) for url in (card_url, camera_url)),

@@ -94,6 +94,7 @@ class Equipment:
         trust_days: age of the newest issuer's file in days at `trust_at`, None if unknown.
         trust_at: UTC seconds when the issuers were loaded.
         simulated: whether a device is known to be simulated before it says so.
+        net: the net that must compare faces; None: whichever the worker has.
     """
 
     open_card: Callable[[], CardPort]
@@ -106,6 +107,7 @@ class Equipment:
     trust_days: int | None = None
     trust_at: float = 0.0
     simulated: bool = False
+    net: str | None = None
 
 
 @dataclass(slots=True)
@@ -257,7 +259,9 @@ class Station:
             self._refresh()
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
-        eyes = self._eyes = Eyes(self._equipment.workers, self._happen, tasks.create_task)
+        eyes = self._eyes = Eyes(
+            self._equipment.workers, self._happen, tasks.create_task, net=self._equipment.net
+        )
         cards = self._cards = CardThread(
             self._equipment.open_card,
             self._equipment.trust,

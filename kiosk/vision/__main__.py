@@ -21,7 +21,10 @@ def main() -> NoReturn:
     options.add_argument("--fd", type=int, required=True, help="The socket to the station.")
     options.add_argument("--camera", required=True, help="The camera's URL.")
     options.add_argument("--models", type=Path, required=True, help="The model files' folder.")
-    options.add_argument("--net", help="The net that embeds; strict: two that must agree.")
+    options.add_argument(
+        "--net",
+        help="The net that embeds; strict: two that must agree; empty: the one that is there.",
+    )
     options.add_argument("--production", action="store_true", help="Refuse simulated cameras.")
     given = options.parse_args()
     os.environ.update(dict.fromkeys(SINGLE_THREADED, "1"))
@@ -33,7 +36,7 @@ def main() -> NoReturn:
             fd=given.fd,
             camera=given.camera,
             models=given.models,
-            net=given.net,
+            net=given.net or None,
             production=given.production,
         )
     except BaseException:  # noqa: BLE001 -- a traceback may quote what it was about

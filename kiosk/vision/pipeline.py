@@ -32,11 +32,16 @@ if TYPE_CHECKING:
     from kiosk.vision.sight import Sight
     from models.face.mesh import Mesh
 
+PACE_S: Final = 0.075
+"""Between two frames that count for anything but that the track goes on. Those of a faster camera
+in between are neither recognised nor taken for an act, a trace or a surface: nothing is shown by a
+frame whose face was not seen to be the same. A camera of ten frames a second has each count."""
 FRONTAL_FRAMES: Final = 3
 """So many good frames before anything is asked."""
 APART_S: Final = 0.25
 """Between two of them: neighbours are nearly one picture, and say nothing that one doesn't. So they
-cover half a second; every good frame between them must show the same person all the same."""
+cover half a second; every good frame that counts between them must show the same person all the
+same."""
 KEPT_FRAMES: Final = 5
 """The newest of them."""
 RETURNED_FRAMES: Final = 2
@@ -122,7 +127,7 @@ class Examination:
         self._before: list[Embedding] = []
         self._rest: list[Mesh] = []
         self._ahead: Mesh | None = None
-        self._counted_s = float("-inf")
+        self._counted_s, self._paced_s = float("-inf"), float("-inf")
         self._after: list[Embedding] = []
         self._trial: Trial | None = None
         self._settle_until_s = 0.0
@@ -197,7 +202,7 @@ class Examination:
         self._step, self._trial = _Step.LOOKING, None
         self._before, self._after, self._rest = [], [], []
         self._unlike, self._unlike_in_all = 0, 0
-        self._counted_s, self._ahead = float("-inf"), None
+        self._counted_s, self._paced_s, self._ahead = float("-inf"), float("-inf"), None
         self._layers = Layers(self._skin)
         return [Cued("look_ahead")] if used else []
 
@@ -216,6 +221,9 @@ class Examination:
         return said
 
     def _advance(self, sight: Sight, mesh: Mesh) -> list[Said]:
+        if sight.taken_s - self._paced_s < PACE_S:
+            return []
+        self._paced_s = sight.taken_s
         self._layers.follow(sight)
         match self._step:
             case _Step.LOOKING:

@@ -18,6 +18,8 @@ MAX_FRAME_BYTES: Final = 131_072
 MAX_STEPS: Final = 3
 MAX_CHALLENGES: Final = 2
 """Whoever turns to the wrong side is asked once more, for something else."""
+MAX_COMPARED: Final = 64
+"""Frames that are compared with one portrait."""
 MAX_PORTRAIT_BYTES: Final = 122_880
 """Of a coded portrait; a chip's has 4 to 20 kB, a passport's sometimes 60."""
 
@@ -98,7 +100,7 @@ class Ready(Struct, frozen=True, kw_only=True, tag="ready", forbid_unknown_field
     """Worker, after Watch: the camera gives frames and the models are loaded.
 
     Attributes:
-        models: role to the id of the model.
+        models: role to the id of what plays it: the nets, the calibration, the texture model.
         simulated: whether the frames come from a file or a renderer.
     """
 
@@ -124,7 +126,7 @@ class Judged(Struct, frozen=True, kw_only=True, tag="judged", forbid_unknown_fie
     Attributes:
         band: how like the portrait the face was; "none" if no frame could be compared.
         live: whether a living head was seen.
-        frames: how many frames were compared.
+        frames: how many frames were compared, at most `MAX_COMPARED`.
         tries: how many challenges were begun.
         reasons: why something could not be found, at most one of each.
         ms: milliseconds by phase: detect, mesh, quality, embed, clues, iris, portrait, whole.
@@ -132,7 +134,7 @@ class Judged(Struct, frozen=True, kw_only=True, tag="judged", forbid_unknown_fie
 
     band: BandName
     live: LiveName
-    frames: Annotated[int, Meta(ge=0, le=1_000)]
+    frames: Annotated[int, Meta(ge=0, le=MAX_COMPARED)]
     tries: Annotated[int, Meta(ge=0, le=MAX_CHALLENGES)] = 0
     reasons: Annotated[
         tuple[HintName | LayerReason | Literal["quality_portrait"], ...], Meta(max_length=8)

@@ -10,20 +10,25 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
+from kiosk.vision.track import Track
 from models import portrait
-from models.calibration import CalibrationError, require_net, shipped
+from models.calibration import CalibrationError, laxer_rates, require_use
+from models.calibration import find as find_calibration
 from models.face import backdrop, detect, iris, mesh
 from models.face.acquire import acquire
+from models.face.align import align
 from models.face.backdrop import MAX_MOVING, Backdrop
+from models.face.decide import RATES
 from models.face.detect import Detector
 from models.face.embed import open_embedder
 from models.face.iris import Iris
 from models.face.mesh import Mesher
-from models.face.quality import PORTRAIT, assess
+from models.face.quality import PORTRAIT, assess, assess_aligned
 from models.face.temporal import trace
-from models.face.texture import TextureError, features_of, find
+from models.face.texture import TextureError, features_of
+from models.face.texture import identify as identify_texture
 from models.manifest import load_verified, manifest_of
 from models.portrait import PortraitError
 from models.runtime import ModelError
@@ -38,15 +43,13 @@ if TYPE_CHECKING:
     from hw.camera.port import Frame
     from kiosk.vision.port import HintName
     from models.calibration import Calibration
-    from models.face.detect import Face
+    from models.calibration import Found as Calibrated
+    from models.face.embed import FaceEmbedder
     from models.face.light import Light
     from models.face.mesh import Mesh
     from models.face.temporal import Trace
+    from models.face.texture import Found as FoundTexture
     from models.face.texture import Texture
-
-MIN_SHARE_OF_LARGEST: Final = 0.4
-"""A face whose box is narrower than this share of the largest one's stands far behind it, in the
-queue, and is nobody who might be meant."""
 
 
 def _nothing_to_measure() -> float:
@@ -87,7 +90,7 @@ def _nothing_to_embed() -> NDArray[np.float32]:
 
 
 class Eyes:
-    """All nets of the worker, and how long they took."""
+    """All nets of the worker, what their scores mean, and how long they took."""
 
     def __init__(self, models: Path, net: str | None = None) -> None:
         """Load the nets.
@@ -97,24 +100,30 @@ class Eyes:
             net: which net embeds, as `models.face.embed.open_embedder` wants it named.
 
         Raises:
-            ModelError: one is missing, altered or does not load.
+            ModelError: one is missing, altered or does not load, or what its scores mean is not
+                known: no calibration, or a site's own that cannot be used.
         """
         self._detector = Detector(load_verified(models, detect.NAME))
         self._mesher = Mesher(load_verified(models, mesh.NAME))
         self._embedder = open_embedder(models, net)
         self._iris = Iris(load_verified(models, iris.NAME))
-        self._texture = _texture(models)
+        self._calibrated = _calibrated(models, self._embedder)
+        self._found_texture = _texture(models)
+        self._track = Track(self._detector, self._mesher, timed=self._timed)
         self._backdrop = Backdrop()
         self._ms: dict[str, float] = {}
 
     @property
     def models(self) -> dict[str, str]:
-        """Role to the id of the model that plays it."""
+        """Role to the id of what plays it: the nets, the calibration and the texture model."""
+        texture = self._found_texture
         return {
             "detect": manifest_of(detect.NAME).id,
             "mesh": manifest_of(mesh.NAME).id,
             "embed": self._embedder.id,
             "iris": manifest_of(iris.NAME).id,
+            "calibration": self._calibrated.id,
+            **({} if texture is None else {"texture": texture.id}),
         }
 
     @property
@@ -124,19 +133,17 @@ class Eyes:
 
     @property
     def calibration(self) -> Calibration:
-        """The embedder's, for pictures as they come to it here.
+        """The embedder's, for pictures as they come to it here."""
+        return self._calibrated.calibration
 
-        Raises:
-            ModelError: there is none.
-        """
-        try:
-            return require_net(
-                shipped(self._embedder.name),
-                net=self._embedder.id,
-                pipeline=self._embedder.pipeline,
-            )
-        except CalibrationError as error:
-            raise ModelError(self._embedder.name, "unknown", "no calibration") from error
+    @property
+    def laxer(self) -> bool:
+        """Whether a site's own calibration takes for the same what the shipped one does not."""
+        return bool(laxer_rates(self.calibration, self._embedder.name))
+
+    @property
+    def _texture(self) -> Texture | None:
+        return None if self._found_texture is None else self._found_texture.texture
 
     def closeness(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
         """Return how close two embeddings of these eyes are, -1..1; 1 is the same."""
@@ -154,16 +161,12 @@ class Eyes:
             PictureError: the camera gave no picture.
         """
         taken_s = frame.monotonic_ns / 1e9
-        with self._timed("detect"):
-            faces = in_front(self._detector.detect(frame.rgb))
-        if len(faces) != 1:
-            return Sight(taken_s, len(faces), fresh=fresh, embed=_nothing_to_embed)
-        with self._timed("mesh"):
-            points = self._mesher.mesh(frame.rgb, faces[0])
-        if not points.is_face:
-            return Sight(taken_s, 0, fresh=fresh, embed=_nothing_to_embed)
+        faces, points = self._track.see(frame.rgb, at_s=taken_s)
+        if points is None:
+            return Sight(taken_s, faces, fresh=fresh, embed=_nothing_to_embed)
         with self._timed("quality"):
-            quality = assess(frame.rgb, points)
+            aligned = align(frame.rgb, points)
+            quality = assess_aligned(aligned, points)
             moving = self._backdrop.see(frame.rgb, points) > MAX_MOVING
             flaw = quality.first_failure or (backdrop.CODE if moving else None)
         texture, rgb = self._texture, frame.rgb
@@ -174,7 +177,7 @@ class Eyes:
             cast("HintName | None", flaw),
             fresh,
             light=quality.light,
-            embed=cache(lambda: self._embed(rgb, points)),
+            embed=cache(lambda: self._embed(rgb, points, aligned)),
             openness=cache(lambda: self._openness(rgb, points)),
             texture=None if texture is None else cache(lambda: self._skin(texture, rgb, points)),
             trace=cache(lambda: self._trace(rgb, points)),
@@ -203,9 +206,11 @@ class Eyes:
         taken, self._ms = self._ms, {}
         return taken
 
-    def _embed(self, rgb: NDArray[np.uint8], points: Mesh) -> NDArray[np.float32]:
+    def _embed(
+        self, rgb: NDArray[np.uint8], points: Mesh, aligned: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
         with self._timed("embed"):
-            return self._embedder.embed(rgb, points)
+            return self._embedder.embed(rgb, points, aligned=aligned)
 
     def _openness(self, rgb: NDArray[np.uint8], points: Mesh) -> float:
         with self._timed("iris"):
@@ -229,19 +234,28 @@ class Eyes:
             self._ms[phase] = self._ms.get(phase, 0.0) + took_ms
 
 
-def _texture(models: Path) -> Texture | None:
+def _calibrated(models: Path, embedder: FaceEmbedder) -> Calibrated:
+    """Return what the embedder's scores mean. Raises ModelError; nothing else is taken instead."""
+    try:
+        found = find_calibration(models, embedder.name)
+        require_use(
+            found.calibration,
+            modality="face",
+            net=embedder.id,
+            pipeline=embedder.pipeline,
+            rates=RATES,
+        )
+    except CalibrationError as error:
+        raise ModelError(embedder.name, "uncalibrated", str(error)) from error
+    return found
+
+
+def _texture(models: Path) -> FoundTexture | None:
     """Return the texture model; None: the one that should serve is none, and that layer is absent.
 
     Nobody passes for living then: `kiosk.vision.layers`.
     """
     try:
-        return find(models)
+        return identify_texture(models)
     except TextureError:
         return None
-
-
-def in_front(faces: tuple[Face, ...]) -> tuple[Face, ...]:
-    """Return the faces that are not far behind the largest."""
-    widths = [float(each.box[2] - each.box[0]) for each in faces]
-    least = MIN_SHARE_OF_LARGEST * max(widths, default=0.0)
-    return tuple(face for face, width in zip(faces, widths, strict=True) if width >= least)

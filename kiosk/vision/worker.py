@@ -90,6 +90,10 @@ class Phase(StrEnum):
     """All that is ever logged."""
 
     STARTED = "started"
+    UNCALIBRATED = "uncalibrated"
+    """What the net's scores mean is not known, or a site's own calibration cannot be used."""
+    LAXER = "laxer_than_shipped"
+    """A site's own calibration takes for the same what the shipped one does not."""
     LOADED = "loaded"
     WATCHING = "watching"
     READY = "ready"
@@ -209,7 +213,11 @@ class _Worker:
             self._eyes = Eyes(models, net)
             self._calibration = self._eyes.calibration
         except (DeviceError, ModelError) as error:
+            if isinstance(error, ModelError) and error.why == "uncalibrated":
+                say(Phase.UNCALIBRATED)
             self._fail(error)
+        if self._eyes.laxer:
+            say(Phase.LAXER)
         held |= harden.seal()
         say(Phase.LOADED, without=[each for each in harden.Measure if each not in held])
         self._capture: Capture | None = None
@@ -363,7 +371,6 @@ def likeness(eyes: Eyes) -> Likeness:
 
     Raises:
         KeyError: the calibration has no threshold for 1e-4 or 1e-3.
-        ModelError: there is no calibration.
     """
     ahead, turning = (eyes.calibration.score_at(each) for each in (1e-4, 1e-3))
     return Likeness(ahead=ahead, turning=turning, closeness=eyes.closeness)

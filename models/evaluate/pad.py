@@ -8,14 +8,12 @@ either. An error says the line, never a picture's name.
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from models.evaluate.pairs import MAX_BYTES, MAX_ROWS, PairsError, check_name
+from models.evaluate.pairs import MAX_BYTES, MAX_PICTURES, PairsError, check_name, rows
 from models.evaluate.rates import RatesError, curve_of
 
 if TYPE_CHECKING:
@@ -59,14 +57,13 @@ def parse(raw: bytes) -> Presentations:
     """
     if len(raw) > MAX_BYTES:
         raise PairsError(0, "the file is too large")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PairsError(raw[: error.start].count(b"\n") + 1, "not UTF-8") from error
     lines: dict[str, int] = {}
     kinds: list[str] = []
-    for line, name, kind in _rows(text):
+    for line, (name, told) in rows(raw, COLUMNS):
+        kind = told.strip()
         check_name(name, line)
+        if len(lines) == MAX_PICTURES:
+            raise PairsError(line, "too many pictures")
         if name in lines:
             raise PairsError(line, "a picture twice")
         if len(kind) > MAX_KIND or not kind.isprintable():
@@ -78,24 +75,6 @@ def parse(raw: bytes) -> Presentations:
     if len(set(kinds)) > MAX_KINDS:
         raise PairsError(0, "too many kinds of attack")
     return Presentations(tuple(lines), tuple(lines.values()), tuple(kinds))
-
-
-def _rows(text: str) -> list[tuple[int, str, str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found = []
-    try:
-        if tuple(each.strip().lower() for each in next(reader, [])) != COLUMNS:
-            raise PairsError(1, "the columns are not file,attack")
-        for row in reader:
-            if row:
-                if len(row) != len(COLUMNS):
-                    raise PairsError(reader.line_num, f"{len(row)} columns")
-                found.append((reader.line_num, row[0], row[1].strip()))
-            if len(found) > MAX_ROWS:
-                raise PairsError(reader.line_num, "too many rows")
-    except csv.Error as error:
-        raise PairsError(reader.line_num, "no CSV") from error
-    return found
 
 
 def report(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from array import array
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -15,11 +16,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 MAX_BYTES: Final = 256 * 1024 * 1024
 MAX_ROWS: Final = 4_000_000
+MAX_PICTURES: Final = 200_000
+"""As many as a calibration can name."""
 MAX_NAME: Final = 1024
+MAX_LINE_BYTES: Final = 2 * 4 * MAX_NAME + 64
+"""Two of the longest names in any script, and what is between them."""
 COLUMNS: Final = ("a", "b", "same")
 LABELS: Final = {"1": True, "0": False, "true": True, "false": False}
 
@@ -91,19 +98,15 @@ def parse(raw: bytes) -> Pairs:
     """
     if len(raw) > MAX_BYTES:
         raise PairsError(0, "the file is too large")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PairsError(raw[: error.start].count(b"\n") + 1, "not UTF-8") from error
     places: dict[str, int] = {}
     lines: list[int] = []
-    a: list[int] = []
-    b: list[int] = []
-    same: list[bool] = []
-    for line, row in _rows(text):
+    a, b, same = array("q"), array("q"), bytearray()
+    for line, row in rows(raw, COLUMNS):
         for name, into in zip(row[:2], (a, b), strict=True):
             if name not in places:
                 check_name(name, line)
+                if len(places) == MAX_PICTURES:
+                    raise PairsError(line, "too many pictures")
                 places[name] = len(places)
                 lines.append(line)
             into.append(places[name])
@@ -120,26 +123,47 @@ def parse(raw: bytes) -> Pairs:
         lines=tuple(lines),
         a=np.array(a, dtype=np.intp),
         b=np.array(b, dtype=np.intp),
-        same=np.array(same, dtype=np.bool_),
+        same=np.frombuffer(same, dtype=np.bool_),
     )
 
 
-def _rows(text: str) -> list[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found = []
+def rows(raw: bytes, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV behind its header, each with its line; none is kept.
+
+    Args:
+        raw: UTF-8.
+        columns: what the header must name, in this order.
+
+    Raises:
+        PairsError: it is something else, or has more than `MAX_ROWS`.
+    """
+    reader = csv.reader(_lines(raw), strict=True)
+    count = 0
     try:
-        if tuple(each.strip().lower() for each in next(reader, [])) != COLUMNS:
-            raise PairsError(1, "the columns are not a,b,same")
+        if tuple(each.strip().lower() for each in next(reader, [])) != columns:
+            raise PairsError(1, f"the columns are not {','.join(columns)}")
         for row in reader:
-            if row:
-                if len(row) != len(COLUMNS):
-                    raise PairsError(reader.line_num, f"{len(row)} columns")
-                found.append((reader.line_num, row))
-            if len(found) > MAX_ROWS:
+            if not row:
+                continue
+            if len(row) != len(columns):
+                raise PairsError(reader.line_num, f"{len(row)} columns")
+            count += 1
+            if count > MAX_ROWS:
                 raise PairsError(reader.line_num, "too many rows")
+            yield reader.line_num, row
     except csv.Error as error:
         raise PairsError(reader.line_num, "no CSV") from error
-    return found
+
+
+def _lines(raw: bytes) -> Iterator[str]:
+    """Yield the lines of a text one by one, so that it is never in memory a second time."""
+    for number, line in enumerate(io.BytesIO(raw), start=1):
+        if len(line) > MAX_LINE_BYTES:
+            raise PairsError(number, "too long")
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise PairsError(number, "not UTF-8") from error
 
 
 def check_name(name: str, line: int) -> None:

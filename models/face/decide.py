@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from models.face.embed import cosine
+from models.runtime import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +31,10 @@ UNSURE_FMR: Final = 1e-3
 OTHER_FMR: Final = 1e-2
 """A frame that does not even reach its threshold is of somebody else. That all frames are of one
 person, by far stricter thresholds, is for whoever follows the face to see (kiosk.vision)."""
+RATES: Final = (OTHER_FMR, UNSURE_FMR, SAME_FMR, STRONG_FMR)
+"""A calibration without a threshold for each of them says nothing about anybody."""
+LENGTH_WITHIN: Final = 1e-3
+"""How far an embedding's length may be from 1: rounding, and no more."""
 
 
 class Band(StrEnum):
@@ -68,20 +73,37 @@ def band_of(
 
     Raises:
         TooFewFramesError: there are fewer.
+        ModelError: one is no embedding, or is compared to no number from -1 to 1.
         KeyError: the calibration has no threshold for one of the rates.
     """
     if len(frames) < MIN_FRAMES:
         raise TooFewFramesError(f"fewer than {MIN_FRAMES} frames")
     if len(frames) > MAX_FRAMES:
         raise ValueError("too many frames")
+    for embedding in (reference, *frames):
+        _require_embedding(embedding, size=reference.shape)
     each = np.array([closeness(frame, reference) for frame in frames], dtype=np.float64)
+    if each.shape != (len(frames),) or not (np.abs(each) <= 1).all():
+        raise ModelError("", "failed", "a comparison gave no score")
     band = band_at(float(each.mean()), calibration=calibration, fmr=fmr)
     agreed = each.min() >= calibration.score_at(OTHER_FMR)
     return band if agreed or band is Band.DIFFERENT else Band.UNSURE
 
 
+def _require_embedding(embedding: NDArray[np.float32], *, size: tuple[int, ...]) -> None:
+    """Return if it can have come from a net: what is none must not be compared, nor accuse anyone.
+
+    Raises:
+        ModelError: it is of another shape, or not of unit length.
+    """
+    flat = embedding.ndim == 1 and embedding.shape == size
+    # A length that is no number is within nothing.
+    if not flat or not abs(float(np.linalg.norm(embedding)) - 1.0) <= LENGTH_WITHIN:
+        raise ModelError("", "failed", "no embedding")
+
+
 def band_at(closeness: float, *, calibration: Calibration, fmr: float = SAME_FMR) -> Band:
-    """Return the band of one cosine, -1..1; what is no number is `DIFFERENT`.
+    """Return the band of one cosine, -1..1; what is no such number is `DIFFERENT`.
 
     A stricter rate makes of what is the same at 1e-4 only "unsure"; a laxer one takes what would be
     "unsure" for the same.
@@ -90,6 +112,8 @@ def band_at(closeness: float, *, calibration: Calibration, fmr: float = SAME_FMR
         KeyError: the calibration has no threshold for one of the rates.
     """
     strong, same, unsure = (calibration.score_at(each) for each in (STRONG_FMR, fmr, UNSURE_FMR))
+    if not abs(closeness) <= 1:
+        return Band.DIFFERENT
     if closeness >= max(strong, same):
         return Band.SAME_STRONG
     if closeness >= same:

@@ -41,6 +41,17 @@ class KeyPoint(IntEnum):
     LEFT_EAR = 5
 
 
+MIRRORED: Final = (
+    KeyPoint.LEFT_EYE,
+    KeyPoint.RIGHT_EYE,
+    KeyPoint.NOSE_TIP,
+    KeyPoint.MOUTH,
+    KeyPoint.LEFT_EAR,
+    KeyPoint.RIGHT_EAR,
+)
+"""Which point of a face takes the place of each when left becomes right."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face in a picture; pixels, origin top left.
@@ -54,6 +65,14 @@ class Face:
     box: NDArray[np.float32] = field(repr=False)
     points: NDArray[np.float32] = field(repr=False)
     score: float = field(repr=False)
+
+    def mirrored(self, width_px: int) -> Face:
+        """Return the face where it is in the mirrored picture, whose width is given."""
+        left, top, right, bottom = self.box
+        points = self.points[list(MIRRORED)].copy()
+        points[:, 0] = width_px - points[:, 0]
+        box = np.array([width_px - right, top, width_px - left, bottom], dtype=np.float32)
+        return Face(box=box, points=points, score=self.score)
 
 
 class Detector:

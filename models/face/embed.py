@@ -63,12 +63,15 @@ class FaceEmbedder(Protocol):
         """How many numbers an embedding has."""
         ...
 
-    def embed(self, rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float32]:
+    def embed(
+        self, rgb: NDArray[np.uint8], mesh: Mesh, *, aligned: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
         """Embed the face under a mesh.
 
         Args:
             rgb: (H, W, 3) uint8, RGB.
             mesh: the face's points in that picture.
+            aligned: what `models.face.align.align` makes of both, where it was done already.
 
         Returns:
             (size,) float32, unit length; compare with `closeness`.
@@ -137,9 +140,13 @@ class Embedder:
         """How many numbers an embedding has."""
         return self._manifest.outputs[0][1]
 
-    def embed(self, rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float32]:
+    def embed(
+        self, rgb: NDArray[np.uint8], mesh: Mesh, *, aligned: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
         """Embed the face under a mesh; see `FaceEmbedder.embed`."""
-        return self.embed_aligned(self._cut(rgb, mesh))
+        if aligned is None or self._cut is not align.align:
+            aligned = self._cut(rgb, mesh)
+        return self.embed_aligned(aligned)
 
     def embed_aligned(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed a face that already lies on the net's template.
@@ -213,9 +220,11 @@ class Strict:
         """How many numbers an embedding has."""
         return sum(each.size for each in self._nets)
 
-    def embed(self, rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float32]:
+    def embed(
+        self, rgb: NDArray[np.uint8], mesh: Mesh, *, aligned: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
         """Embed the face under a mesh; see `FaceEmbedder.embed`."""
-        both = np.concatenate([each.embed(rgb, mesh) for each in self._nets])
+        both = np.concatenate([each.embed(rgb, mesh, aligned=aligned) for each in self._nets])
         joined: NDArray[np.float32] = (both / np.sqrt(2.0)).astype(np.float32)
         return joined
 

@@ -25,7 +25,7 @@ NAME: Final = "face-landmark"
 SIDE: Final = 192
 POINTS: Final = 468
 ROI_SCALE: Final = 1.5
-MIN_CONFIDENCE: Final = 10.0
+MIN_CONFIDENCE: Final = 5.0
 """Logit. On faces 19 to 54 was seen, elsewhere at most 3.3."""
 RIGHT_EYE: Final = (33, 133)
 """Outer and inner corner of the person's right eye, which is on the picture's left."""

@@ -138,9 +138,19 @@ def assess(rgb: NDArray[np.uint8], mesh: Mesh) -> Quality:
     Raises:
         PictureError: it is no such array.
     """
+    return assess_aligned(align(rgb, mesh), mesh)
+
+
+def assess_aligned(aligned: NDArray[np.uint8], mesh: Mesh) -> Quality:
+    """Measure a face that was cut out already.
+
+    Args:
+        aligned: (112, 112, 3) uint8, RGB, from `models.face.align.align`.
+        mesh: the face's points in the picture that it was cut from.
+    """
     return Quality(
         eye_distance_px=mesh.eye_distance_px,
-        light=measure(align(rgb, mesh)),
+        light=measure(aligned),
         pose=pose_of(mesh),
         mouth_opening=mouth_opening(mesh),
     )

@@ -8,10 +8,12 @@ about another. It is one layer of several (`models.face.liveness`, `models.face.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,6 +31,7 @@ FOLDER: Final = Path(__file__).parents[1] / "textures"
 SHIPPED: Final = "rendered"
 NAME: Final = "texture.json"
 """A file of this name among the model files is an operator's own, and used instead."""
+ID_HEX_DIGITS: Final = 12
 PIPELINE: Final = "lbp-spectrum-1"
 """Names how features come about: a model holds for no other."""
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -152,18 +155,43 @@ def encode(texture: Texture) -> bytes:
 
 def load(path: Path) -> Texture:
     """Read a model's file. Raises TextureError."""
+    return parse(_read(path))
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise TextureError("missing") from error
-    return parse(raw)
+
+
+class Found(NamedTuple):
+    """A model, and which it is.
+
+    Attributes:
+        texture: what it says.
+        id: how records name it: "rendered", or "site-texture" if it is an operator's own, and the
+            first 12 hex digits of its file's SHA-256.
+    """
+
+    texture: Texture
+    id: str
+
+
+def shipped() -> Texture:
+    """Return the model that comes with the program. Raises TextureError."""
+    return _shipped().texture
 
 
 @cache
-def shipped() -> Texture:
-    """Return the model that comes with the program. Raises TextureError."""
-    return load(FOLDER / f"{SHIPPED}.json")
+def _shipped() -> Found:
+    return _found(FOLDER / f"{SHIPPED}.json", SHIPPED)
+
+
+def _found(path: Path, name: str) -> Found:
+    raw = _read(path)
+    return Found(parse(raw), f"{name}-{hashlib.sha256(raw).hexdigest()[:ID_HEX_DIGITS]}")
 
 
 def find(models: Path) -> Texture:
@@ -172,8 +200,18 @@ def find(models: Path) -> Texture:
     Raises:
         TextureError: there is one, and it is none.
     """
+    return identify(models).texture
+
+
+def identify(models: Path) -> Found:
+    """Return what `find` finds, and which it is.
+
+    Raises:
+        TextureError: there is one, and it is none.
+    """
     own = models / NAME
-    return load(own) if own.exists() else shipped()
+    # A link that leads nowhere was laid there by somebody: that is no reason to take another.
+    return _found(own, "site-texture") if os.path.lexists(own) else _shipped()
 
 
 def features_of(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float64]:

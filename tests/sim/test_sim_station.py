@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from kiosk_stage import DRAFT, OPENS, Desk, card_only, chip, desk, make_stage, sign
+from kiosk_stage import DRAFT, MODELS, OPENS, Desk, card_only, chip, desk, make_stage, sign
 
 from emrtd.errors import ChipGone
 from emrtd.keys import CAN
 from emrtd.sim import FAULTS, CardImage, Chip
 from kiosk.session.events import Cancelled, KeyGiven
 from kiosk.session.prompts import Prompt
+from kiosk.station.eyes import ChildWorkers
 from kiosk.station.home import HomeUnusableError
 from kiosk.station.view import Screen
+from models.calibration import find
 from tram.parts.service import log_as_json
 from tram.parts.stage import Stage
 from wire import handover
@@ -37,6 +39,7 @@ from wire.receipt import Receipt, sign_receipt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kiosk.station.station import Ended
     from kiosk.station.view import ViewModel
 
 GOOD = ("accepted", [])
@@ -336,6 +339,35 @@ def small_queue(stage: Stage) -> Stage:
 
 
 # the face
+
+
+def strict(stage: Stage) -> Stage:
+    """Return a stage whose device compares by two nets that must agree."""
+    other = Stage(stage.root.with_name("strict"))
+    shutil.copytree(stage.root, other.root, dirs_exist_ok=True)
+    described = other.device.root / "device.toml"
+    described.write_text('net = "strict"\n' + described.read_text())
+    return other
+
+
+def test_the_net_that_the_home_names_is_the_one_that_compares(stage: Stage) -> None:
+    device = strict(stage)
+    camera = device.camera_url("holder", flat=False)
+    policy = sign(device, "face", patience=quick())
+    with desk(device, policy=policy, camera_url=camera) as running:
+        ends: list[Ended] = []
+        running.kiosk.station.on_ended(ends.append)
+        assert ended(running.serve(chip(device))) == GOOD
+    models = ends[0].verdict.match.models
+    assert models["embed"].count("+") == 1
+    assert models["calibration"] == find(MODELS, "strict").id
+
+
+def test_a_worker_that_was_started_with_another_net_is_a_failed_device(stage: Stage) -> None:
+    device = strict(stage)
+    others = ChildWorkers(device.camera_url("holder", flat=False), MODELS, "mobilefacenet")
+    with desk(device, policy=sign(device, "face", patience=quick()), workers=others) as running:
+        assert ended(running.serve(chip(device))) == ("incomplete", ["device_failed"])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import socket
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from vision_scene import (
     HOLDER,
@@ -35,6 +36,9 @@ from vision_scene import (
 )
 
 from kiosk.vision.port import MAX_FRAME_BYTES, Judged, Match, Ready, Watch, encode
+from models.calibration import Calibration, find, shipped
+from models.calibration import encode as encode_calibration
+from models.face.texture import identify
 
 pytestmark = pytest.mark.skipif(not READY, reason=WHY_NOT)
 
@@ -279,6 +283,86 @@ def test_models_that_are_missing_or_altered_are_told_before_it_is_asked(
         assert failed(talk).reason == "device_failed"
 
 
+def models_with(tmp_path: Path, **files: bytes) -> Path:
+    """Return a folder with the model files, and these calibrations by the name of their net."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for path in MODELS.glob("*.tflite"):
+        (folder / path.name).symlink_to(path)
+    for net, raw in files.items():
+        (folder / f"calibration-{net}.json").write_bytes(raw)
+    return folder
+
+
+def without(found: Calibration, **change: object) -> bytes:
+    return encode_calibration(msgspec.structs.replace(found, **change))
+
+
+OURS = shipped("mobilefacenet")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        encode_calibration(shipped("dlib-resnet")),
+        without(OURS, pipeline="bent"),
+        without(OURS, modality="finger"),
+        without(OURS, thresholds=OURS.thresholds[:-1]),
+        without(OURS, thresholds=OURS.thresholds[1:]),
+    ],
+    ids=["unreadable", "another net", "another pipeline", "a finger's", "no 1e-5", "no 1e-2"],
+)
+def test_an_own_calibration_that_cannot_be_used_ends_the_worker_before_it_is_asked(
+    holder: str, tmp_path: Path, raw: bytes
+) -> None:
+    with Talk(holder, models=models_with(tmp_path, mobilefacenet=raw)) as talk:
+        assert failed(talk).reason == "device_failed"
+        assert talk.exit_code() == 1
+    assert "vision_uncalibrated" in talk.stderr
+
+
+@pytest.mark.parametrize("shift", [0.01, -0.01], ids=["stricter", "laxer"])
+def test_an_own_calibration_decides_and_is_named(holder: str, tmp_path: Path, shift: float) -> None:
+    moved = tuple(
+        msgspec.structs.replace(each, score=each.score + shift) for each in OURS.thresholds
+    )
+    folder = models_with(tmp_path, mobilefacenet=without(OURS, thresholds=moved))
+    with Talk(holder, models=folder) as talk:
+        talk.send(Watch())
+        ready, _ = talk.until(Ready)
+    assert ready.models["calibration"] == find(folder, "mobilefacenet").id
+    assert ready.models["calibration"].startswith("site-mobilefacenet-")
+    assert ("vision_laxer_than_shipped" in talk.stderr) == (shift < 0)
+
+
+def test_whom_the_bands_let_through_is_the_own_calibrations_to_say(
+    heads: dict[str, Path], tmp_path: Path
+) -> None:
+    """Of thresholds that everybody reaches a stranger is the same: so it is these that decide."""
+    reached = tuple(
+        msgspec.structs.replace(each, score=-0.9 + place / 100)
+        for place, each in enumerate(OURS.thresholds)
+    )
+    folder = models_with(tmp_path, mobilefacenet=without(OURS, thresholds=reached))
+    with Talk(f"sim://camera?file={heads[OTHER]}", models=folder) as talk:
+        judged, _ = talk.examine(card_portrait())
+    assert judged.band == "same_strong"
+
+
+@pytest.mark.parametrize(
+    ("net", "compares"),
+    [("strict", "strict"), ("dlib-resnet", "dlib-resnet"), ("", "mobilefacenet")],
+)
+def test_the_net_that_is_named_compares(holder: str, net: str, compares: str) -> None:
+    """Nothing is named where systemd passes on a variable that is empty."""
+    with Talk(holder, net=net) as talk:
+        talk.send(Watch())
+        ready, _ = talk.until(Ready)
+    assert ready.models["calibration"].startswith(f"{compares}-")
+    assert ("mobilefacenet" in ready.models["embed"]) == (compares != "dlib-resnet")
+
+
 # what the process is
 
 
@@ -295,7 +379,9 @@ def test_the_process_holds_only_what_it_needs(holder: str) -> None:
             network = (process / "ns" / "net").readlink()
         except PermissionError:
             pytest.skip("it lets nobody look but root")
-    assert ready.models.keys() == {"detect", "mesh", "embed", "iris"}
+    assert ready.models.keys() == {"detect", "mesh", "embed", "iris", "calibration", "texture"}
+    assert ready.models["calibration"] == find(MODELS, "mobilefacenet").id
+    assert ready.models["texture"] == identify(MODELS).id
     assert ready.simulated
     assert started_s < 5
     assert "NoNewPrivs:\t1" in status

@@ -77,10 +77,17 @@ def press(name: str, folder: Path) -> Path:
 class Talk:
     """A real worker and the station's end of its socket."""
 
-    def __init__(self, camera: str, *, models: Path = MODELS, production: bool = False) -> None:
+    def __init__(
+        self,
+        camera: str,
+        *,
+        models: Path = MODELS,
+        net: str | None = None,
+        production: bool = False,
+    ) -> None:
         self.begun_s = time.monotonic()
         self.process, self.wire = spawn(
-            camera, models, production=production, stderr=subprocess.PIPE
+            camera, models, net=net, production=production, stderr=subprocess.PIPE
         )
         self.wire.settimeout(WAIT_S)
         self.stderr = ""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from hw.errors import DeviceError
 from hw.open import open_camera, open_card
-from models.face.embed import names_of
+from models.calibration import CalibrationError
+from models.calibration import find as find_calibration
+from models.face.embed import names_of, net_of
 from models.manifest import load_verified, manifests
 from models.runtime import ModelError
 
@@ -44,7 +46,7 @@ def check_devices(card_url: str, camera_url: str) -> None:
 
 
 def check_models(folder: Path, net: str | None = None) -> None:
-    """Return if every model file that is needed is there and is what its manifest says.
+    """Return if every model file is there and as its manifest says, and its calibration is one.
 
     Args:
         folder: of the model files.
@@ -60,6 +62,11 @@ def check_models(folder: Path, net: str | None = None) -> None:
         except ModelError as error:
             message = f"{folder}: {error}; make setup, or tram models build, makes it"
             raise NotReadyError("device_missing", message) from error
+    compares = net_of(folder) if net is None else net
+    try:
+        find_calibration(folder, compares)
+    except CalibrationError as error:
+        raise NotReadyError("device_failed", f"{folder}: {error} ({compares})") from error
 
 
 def _check_card(url: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,8 +20,11 @@ from models.calibration import (
     Ratio,
     Source,
     encode,
+    find,
+    identify,
+    laxer_rates,
     parse,
-    require_net,
+    require_use,
     shipped,
 )
 from models.evaluate import fit
@@ -52,6 +57,11 @@ def made(**other) -> Calibration:
 
 
 MADE = made()
+
+
+def zero(threshold, matches=0):
+    """Return a threshold's fields with another count, and the rate that goes with it."""
+    return {**threshold, "false_matches": matches, "measured_fmr": matches / 90_000}
 
 
 # Thresholds
@@ -205,6 +215,11 @@ def test_the_set_is_known_by_its_hashes():
         {"thresholds": "swapped"},
         {"thresholds": "lower"},
         {"thresholds": "beyond"},
+        {"thresholds": "below"},
+        {"thresholds": "unknown rate"},
+        {"thresholds": "more than its rate"},
+        {"thresholds": "other count"},
+        {"thresholds": "more matches above"},
         {"source": {}},
         {"ratio": {"slope": -1.0}},
         {"limits": "x" * 2001},
@@ -218,6 +233,11 @@ def test_what_is_no_calibration_is_refused(change):
         "swapped": [second, first],
         "lower": [first, {**second, "score": first["score"]}],
         "beyond": [first, second, {**last, "score": 1.01}],
+        "below": [{**first, "score": -1.01}, second],
+        "unknown rate": [first, {**second, "fmr": 2e-3}],
+        "more than its rate": [{**first, "false_matches": 301, "measured_fmr": 301 / 90_000}],
+        "other count": [{**first, "false_matches": first["false_matches"] - 1}],
+        "more matches above": [zero(first), zero(second, 1)],
     }
     for name, value in change.items():
         whole[name] = known.get(value, value) if isinstance(value, str) else value
@@ -260,12 +280,92 @@ def test_there_is_no_threshold_between_rates():
         MADE.score_at(2e-4)
 
 
+HOW = {"modality": "face", "net": MADE.net, "pipeline": MADE.pipeline}
+
+
 def test_a_calibration_holds_for_its_own_net_and_pipeline():
-    assert require_net(MADE, net=MADE.net, pipeline=MADE.pipeline) is MADE
-    for other in ({"net": "other-000000000000"}, {"pipeline": "bent"}):
+    assert require_use(MADE, **HOW, rates=NOMINAL_FMR) is MADE
+    for other in ({"net": "other-000000000000"}, {"pipeline": "bent"}, {"modality": "finger"}):
         with pytest.raises(CalibrationError) as caught:
-            require_net(MADE, **{"net": MADE.net, "pipeline": MADE.pipeline, **other})
+            require_use(MADE, **{**HOW, **other})
         assert caught.value.why == "other_net"
+
+
+def test_a_calibration_without_a_rate_that_is_asked_for_is_of_no_use():
+    partly = made(thresholds=MADE.thresholds[:2])
+    assert require_use(partly, **HOW, rates=(1e-2, 1e-3)) is partly
+    with pytest.raises(CalibrationError, match=r"0\.0001") as caught:
+        require_use(partly, **HOW, rates=(1e-3, 1e-4))
+    assert caught.value.why == "no_rate"
+
+
+@pytest.mark.parametrize("score", ["NaN", "Infinity", "1e999", "-1e999", "1.0000001", "null"])
+def test_a_threshold_that_is_no_score_is_refused(score):
+    raw = encode(MADE).decode()
+    mark = f'"score": {MADE.thresholds[-1].score!r}'
+    assert mark in raw
+    with pytest.raises(CalibrationError):
+        parse(raw.replace(mark, f'"score": {score}').encode())
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), 1.5])
+def test_none_is_made_of_what_is_no_score_either(score):
+    last = MADE.thresholds[-1]
+    fields = {each: getattr(last, each) for each in last.__struct_fields__}
+    with pytest.raises(ValueError, match="no score"):
+        made(thresholds=(*MADE.thresholds[:-1], type(last)(**{**fields, "score": score})))
+
+
+def test_a_sites_own_calibration_is_used_instead_of_the_shipped_one(tmp_path):
+    assert find(tmp_path, "strict").calibration is shipped("strict")
+    own = tmp_path / "calibration-strict.json"
+    own.write_bytes(encode(MADE))
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    assert find(tmp_path, "strict") == (MADE, f"site-strict-{digest[:12]}")
+    assert find(tmp_path, "mobilefacenet").calibration is shipped("mobilefacenet")
+    kept = (calibration.FOLDER / "mobilefacenet.json").read_bytes()
+    kept = hashlib.sha256(kept).hexdigest()[:12]
+    assert find(tmp_path, "mobilefacenet").id == f"mobilefacenet-{kept}"
+
+
+@pytest.mark.parametrize("broken", ["empty", "folder", "nowhere", "unreadable", "too large"])
+def test_an_own_calibration_that_is_none_is_never_passed_over(broken, tmp_path):
+    own = tmp_path / "calibration-mobilefacenet.json"
+    match broken:
+        case "empty":
+            own.write_bytes(b"")
+        case "folder":
+            own.mkdir()
+        case "nowhere":
+            own.symlink_to(tmp_path / "gone")
+        case "unreadable":
+            own.write_bytes(encode(MADE)[:-40])
+        case "too large":
+            own.write_bytes(b" " * (calibration.MAX_BYTES + 1))
+    with pytest.raises(CalibrationError):
+        find(tmp_path, "mobilefacenet")
+
+
+def test_an_own_calibration_has_no_path_in_its_name(tmp_path):
+    for name in ("../strict", "", ".", "a/b"):
+        with pytest.raises(CalibrationError):
+            find(tmp_path, name)
+
+
+def test_a_file_that_is_named_is_identified_by_its_hash(tmp_path):
+    (tmp_path / "any.json").write_bytes(encode(MADE))
+    digest = hashlib.sha256(encode(MADE)).hexdigest()[:12]
+    assert identify(tmp_path / "any.json", "x") == (MADE, f"x-{digest}")
+
+
+def test_where_an_own_calibration_is_laxer_is_told_by_rate():
+    ours = shipped("mobilefacenet")
+    assert laxer_rates(ours, "mobilefacenet") == ()
+    lower = [msgspec.structs.replace(each, score=each.score - 0.01) for each in ours.thresholds]
+    mixed = msgspec.structs.replace(ours, thresholds=(*ours.thresholds[:2], *lower[2:]))
+    assert laxer_rates(mixed, "mobilefacenet") == (1e-4, 1e-5)
+    assert laxer_rates(mixed, "strict") == (), "the scores of other nets say nothing"
+    assert laxer_rates(mixed, "nobody") == ()
 
 
 @pytest.mark.parametrize("name", ["nobody", "../manifests/mobilefacenet", ".hidden", ""])

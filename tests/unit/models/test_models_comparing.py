@@ -124,6 +124,8 @@ def test_several_frames_of_a_person_get_a_band(name, band):
         (np.nextafter(UNSURE, 0), Band.DIFFERENT),
         (-1.0, Band.DIFFERENT),
         (float("nan"), Band.DIFFERENT),
+        (float("inf"), Band.DIFFERENT),
+        (1.5, Band.DIFFERENT),
     ],
 )
 def test_bands_begin_exactly_at_their_thresholds(closeness, band):
@@ -166,6 +168,36 @@ def test_together_rises_with_every_frame_and_stays_below_the_mean(cosines, place
     low, high = (judged_together(each, calibration=CALIBRATION)[0] for each in (before, after))
     assert low <= high + 1e-12
     assert low <= before.mean() + 1e-12
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.full(192, np.nan, np.float32),
+        np.full(192, np.inf, np.float32),
+        np.zeros(192, np.float32),
+        np.full(192, 1.0, np.float32),
+        np.eye(1, 191, dtype=np.float32)[0],
+        np.eye(1, 192, dtype=np.float32),
+        np.float32(1.0).reshape(()),
+    ],
+    ids=["nan", "inf", "zero", "long", "short", "two dimensions", "none"],
+)
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_what_is_no_embedding_is_compared_with_nothing(wrong, place):
+    (good,) = pointing(1.0)
+    rows = [good] * 4
+    rows[place] = wrong
+    with pytest.raises(ModelError):
+        band_of(rows[:3], rows[3], calibration=CALIBRATION)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), 1.1, -2.0])
+def test_a_comparison_that_gives_no_score_is_an_error_and_no_match(score):
+    (good,) = pointing(1.0)
+    scores = iter([1.0, 1.0, score])
+    with pytest.raises(ModelError):
+        band_of([good] * 3, good, calibration=CALIBRATION, closeness=lambda *_: next(scores))
 
 
 def test_too_few_and_too_many_frames_are_no_judgement():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -102,6 +103,13 @@ def test_an_operators_own_model_is_used_and_a_broken_one_is_not_passed_over(tmp_
         texture.find(tmp_path)
     (tmp_path / texture.NAME).write_bytes(texture.encode(texture.shipped()))
     assert texture.find(tmp_path) == texture.shipped()
+    digest = hashlib.sha256((tmp_path / texture.NAME).read_bytes()).hexdigest()
+    assert texture.identify(tmp_path).id == f"site-texture-{digest[:12]}"
+    assert texture.identify(tmp_path / "none").id.startswith("rendered-")
+    (tmp_path / texture.NAME).unlink()
+    (tmp_path / texture.NAME).symlink_to(tmp_path / "gone")
+    with pytest.raises(TextureError, match="missing"):
+        texture.find(tmp_path)
     with pytest.raises(TextureError, match="missing"):
         texture.load(tmp_path / "none.json")
 

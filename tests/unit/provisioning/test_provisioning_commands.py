@@ -171,7 +171,9 @@ def test_enrol_answers_programs(home: Path) -> None:
     made = said(
         *("provision", "enrol", "--fleet", home, "--home", home.parent / "k", "--trust", trust),
         *("--device", "kiosk-1", "--site", "hn-1", "--card", "pcsc://0", "--camera", "v4l2://0"),
+        *("--net", "strict"),
     )
+    assert 'net = "strict"' in (home.parent / "k" / "device.toml").read_text()
     assert made == {"device": "kiosk-1", "site": "hn-1", "home": str(home.parent / "k")}
 
 

@@ -20,6 +20,7 @@ from fleet.ingest.main import Keys
 from fleet.opening_key import opening_key_from_pem
 from fleet.store.store import Store
 from kiosk.link.home import LinkConfig
+from kiosk.station.home import DeviceHome
 from provisioning.broker_files import access_list, configuration
 from provisioning.certificates import key_from_pem
 from provisioning.enrol import EnrolmentError, enrol
@@ -179,6 +180,12 @@ def test_any_url_survives_its_file(tmp_path: Path, url: str) -> None:
     assert device.simulators_allowed
 
 
+def test_a_device_may_be_told_which_net_compares(tmp_path: Path) -> None:
+    made = yard(tmp_path)
+    assert DeviceHome(made.enrol(net="strict")).config().net == "strict"
+    assert DeviceHome(made.enrol("kiosk-2")).config().net is None
+
+
 def nothing_made(made: Yard, device: str = "kiosk-1") -> None:
     with Store.open(made.fleet.database) as store:
         assert store.device(device) is None
@@ -194,6 +201,8 @@ def nothing_made(made: Yard, device: str = "kiosk-1") -> None:
         {"camera_url": "file:///picture.png"},
         {"site": "số 1"},
         {"site": ""},
+        {"net": ""},
+        {"net": "../strict"},
     ],
 )
 def test_a_device_that_the_fleet_does_not_take_leaves_nothing(

@@ -155,6 +155,9 @@ def by_the_rules(
     # A picture says nothing about who stands here.
     if "live" in layers and (match is None or match.live != "passed"):
         return REFERRED, Reason.NOT_LIVE
+    # Nor of a face that was seen not to live, even where nobody asked whether it does.
+    if "face" in layers and match and match.live == "failed":
+        return REFERRED, Reason.NOT_LIVE
     if "face" in layers and match and match.band == "different":
         return NOT_HOLDER, Reason.FACE_NOT_HOLDER
     if "face" in layers and (match is None or match.band not in {"same", "same_strong"}):

@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kiosk.session.events import DeviceFailed, FaceCued, FaceHinted, FaceJudged
 from kiosk.station.eyes import MAX_FRAMES, Eyes, Worker
+from kiosk.station.hearing import Hearing
 from kiosk.vision.port import (
+    MAX_COMPARED,
     MAX_PORTRAIT_BYTES,
     Cued,
     Failed,
@@ -21,7 +25,9 @@ from kiosk.vision.port import (
     Match,
     Ready,
     Step,
+    VisionFrameError,
     Watch,
+    decode_from_worker,
     decode_to_worker,
     encode,
 )
@@ -32,8 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ASKED = ((Step(act="turn_left"), Step(act="blink")), (Step(act="turn_right"),))
-READY = Ready(models={"embed": "net-1"}, simulated=True)
-SAME = Judged(band="same", live="passed", frames=3, ms={"whole": 5.0})
+MODELS = {"embed": "mobilefacenet-0123456789ab", "calibration": "mobilefacenet-ba9876543210"}
+READY = Ready(models=MODELS, simulated=True)
+SAME = Judged(band="same", live="passed", frames=3, tries=1, ms={"whole": 5.0})
+UNSEEN = Judged(band="none", live="absent", frames=0, reasons=("no_face",))
+FIRST = ("turn_left", "look_ahead", "blink", "look_ahead")
+"""Cues of the first challenge, shown to its end."""
 
 
 @dataclass
@@ -82,20 +92,37 @@ async def match(bench: Bench, portrait: bytes = b"coded") -> None:
     await bench.eyes.match(portrait, fmr="1e-4", challenges=ASKED, seconds=5)
 
 
+def say(bench: Bench, *frames: Any, cues: tuple[str, ...] = FIRST, end: int = 0) -> None:
+    """Let a worker be ready, give the cues, and say the frames."""
+    for frame in (READY, *map(Cued, cues), *frames):
+        bench.shop.ends[end].sendall(encode(frame))
+
+
+async def last_told(bench: Bench) -> Any:
+    """Return the first event that is no cue."""
+    async with asyncio.timeout(2):
+        while all(isinstance(each, FaceCued) for each in bench.told):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.005)
+    return next(each for each in bench.told if not isinstance(each, FaceCued))
+
+
+FAILED = DeviceFailed(Reason.DEVICE_FAILED)
+
+
 async def test_one_citizen_is_watched_matched_and_forgotten(bench: Bench) -> None:
     bench.eyes.prepare()
     await bench.eyes.watch()
     await match(bench)
     assert bench.heard(0) == Watch()
     assert bench.heard(0) == Match(portrait=b"coded", fmr="1e-4", challenges=ASKED, seconds=5)
-    for frame in (READY, Hinted("no_face"), Hinted(None), Cued("turn_left"), SAME):
+    for frame in (READY, Hinted("no_face"), Hinted(None), *map(Cued, FIRST), SAME):
         bench.shop.ends[0].sendall(encode(frame))
-    hinted, clear, cued, judged = await bench.told_soon(4)
+    hinted, clear, cued, *_, judged = await bench.told_soon(7)
     assert (hinted, clear) == (FaceHinted(Reason.NO_FACE), FaceHinted(None))
     assert isinstance(cued, FaceCued)
     assert isinstance(judged, FaceJudged)
     assert (judged.match.band, judged.match.simulated) == (FaceBand.SAME, True)
-    assert judged.match.models == {"embed": "net-1"}
+    assert judged.match.models == MODELS
     assert bench.eyes.seen.ms == {"whole": 5.0}
     await bench.eyes.forget()
     assert bench.shop.ends[0].recv(10) == b""
@@ -133,13 +160,12 @@ async def test_after_its_last_word_a_worker_is_not_heard_again(bench: Bench) -> 
 async def test_an_earlier_citizens_worker_never_answers_for_the_next(bench: Bench) -> None:
     """Asked in this order and at once: watch, forget, watch; only the last worker is heard."""
     await asyncio.gather(bench.eyes.watch(), bench.eyes.forget(), bench.eyes.watch(), match(bench))
-    first, second = bench.shop.ends[0], bench.shop.ends[-1]
+    first = bench.shop.ends[0]
     assert decode_to_worker(first.recv(9_000)) == Watch()
     assert first.recv(10) == b""
     with pytest.raises(OSError, match="Broken pipe"):
         first.sendall(encode(READY))
-    second.sendall(encode(READY))
-    second.sendall(encode(SAME))
+    say(bench, UNSEEN, cues=(), end=-1)
     (judged,) = await bench.told_soon(1)
     assert isinstance(judged, FaceJudged)
 
@@ -182,16 +208,15 @@ async def test_without_a_worker_the_device_is_missing(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "judged",
     [
-        Judged(band="same", live="passed", frames=0),
-        Judged(band="different", live="passed", frames=2),
+        Judged(band="same", live="passed", frames=0, tries=1),
+        Judged(band="different", live="passed", frames=2, tries=1),
     ],
 )
 async def test_a_likeness_that_rests_on_too_little_is_none(bench: Bench, judged: Judged) -> None:
     await bench.eyes.watch()
     await match(bench)
-    bench.shop.ends[0].sendall(encode(READY))
-    bench.shop.ends[0].sendall(encode(judged))
-    assert await bench.told_soon(1) == [DeviceFailed(Reason.DEVICE_FAILED)]
+    say(bench, judged)
+    assert await last_told(bench) == FAILED
 
 
 async def test_a_verdict_before_the_question_is_none(bench: Bench) -> None:
@@ -201,12 +226,222 @@ async def test_a_verdict_before_the_question_is_none(bench: Bench) -> None:
     assert await bench.told_soon(1) == [DeviceFailed(Reason.DEVICE_FAILED)]
 
 
-async def test_a_worker_without_models_has_no_verdict(bench: Bench) -> None:
+@pytest.mark.parametrize("without", ["embed", "calibration"])
+async def test_a_worker_that_does_not_say_what_decides_has_no_verdict(
+    bench: Bench, without: str
+) -> None:
+    await bench.eyes.watch()
+    models = {role: name for role, name in MODELS.items() if role != without}
+    bench.shop.ends[0].sendall(encode(Ready(models=models, simulated=False)))
+    assert await bench.told_soon(1) == [FAILED]
+
+
+@pytest.mark.parametrize(
+    ("net", "calibration", "taken"),
+    [
+        ("strict", "strict-0123456789ab", True),
+        ("strict", "site-strict-0123456789ab", True),
+        ("strict", "mobilefacenet-0123456789ab", False),
+        ("strict", "strict", False),
+        ("strict", "not-strict-0123456789ab", False),
+        (None, "dlib-resnet-0123456789ab", True),
+    ],
+)
+async def test_a_worker_must_run_the_net_that_the_device_names(
+    net: str | None, calibration: str, taken: bool
+) -> None:
+    shop, told = Workshop(), []
+    async with asyncio.TaskGroup() as tasks:
+        eyes = Eyes(shop, told.append, tasks.create_task, net=net)
+        bench = Bench(eyes, shop, told)
+        await eyes.watch()
+        ready = Ready(models={**MODELS, "calibration": calibration}, simulated=False)
+        for frame in (ready, Hinted("no_face")):
+            shop.ends[0].sendall(encode(frame))
+        assert await bench.told_soon(1) == [FaceHinted(Reason.NO_FACE) if taken else FAILED]
+        await eyes.close()
+    for end in shop.ends:
+        end.close()
+
+
+# What cannot be true, or comes out of turn
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [(READY, READY), (Hinted("no_face"),), (READY, Cued("turn_left")), (Cued("look_ahead"),)],
+    ids=["ready twice", "a hint before", "a cue before the question", "a cue before"],
+)
+async def test_a_worker_that_speaks_out_of_turn_is_a_failed_device(
+    bench: Bench, frames: tuple[Any, ...]
+) -> None:
+    await bench.eyes.watch()
+    for frame in frames:
+        bench.shop.ends[0].sendall(encode(frame))
+    assert await bench.told_soon(1) == [FAILED]
+
+
+PASSED = {"band": "same", "live": "passed", "frames": 3}
+LIES = {
+    "no cue": (Judged(**PASSED), ()),
+    "no cue, a try": (Judged(**PASSED, tries=1), ()),
+    "half of the challenge": (Judged(**PASSED, tries=1), FIRST[:2]),
+    "all but a part": (Judged(**PASSED, tries=2), (*FIRST[:2], "blink")),
+    "no try": (Judged(**PASSED), FIRST),
+    "a try more": (Judged(**PASSED, tries=2), FIRST),
+    "failed, unshown": (Judged(band="same", live="failed", frames=3, tries=1), ()),
+    "failed, one try less": (
+        Judged(band="same", live="failed", frames=3, tries=1), (*FIRST, "turn_right"),
+    ),
+    "another act": (UNSEEN, ("blink",)),
+    "another order": (UNSEEN, ("turn_right",)),
+    "too many": (UNSEEN, (*FIRST, "turn_right", "turn_right")),
+    "no likeness": (Judged(band="none", live="passed", frames=0, tries=1), FIRST),
+    "likeness of nothing": (Judged(band="none", live="failed", frames=3, tries=1), FIRST),
+    "no face, the same": (
+        Judged(band="same", live="failed", frames=3, tries=1, reasons=("no_face",)), FIRST,
+    ),
+    "no portrait, the same": (
+        Judged(band="same", live="absent", frames=3, reasons=("quality_portrait",)), (),
+    ),
+    "stale, the same": (
+        Judged(band="same", live="failed", frames=3, reasons=("frames_not_fresh",)), (),
+    ),
+    "stale, alive": (
+        Judged(band="none", live="absent", frames=0, reasons=("frames_not_fresh",)), (),
+    ),
+    "layer missing, passed": (
+        Judged(**PASSED, tries=1, reasons=("live_layer_missing",)), FIRST,
+    ),
+    "layer missing, failed": (
+        Judged(
+            band="same", live="failed", frames=3, tries=1, reasons=("live_layer_missing",)
+        ),
+        FIRST,
+    ),
+    "reason twice": (
+        Judged(band="none", live="absent", frames=0, reasons=("no_face", "no_face")), (),
+    ),
+}  # fmt: skip
+TRUE = {
+    "first challenge": (SAME, FIRST),
+    "second challenge": (Judged(**PASSED, tries=2), (*FIRST[:1], "look_ahead", "turn_right")),
+    "second, first shown whole": (Judged(**PASSED, tries=2), (*FIRST, "turn_right")),
+    "layer missing": (
+        Judged(
+            band="same", live="absent", frames=3, tries=1, reasons=("live_layer_missing",)
+        ),
+        FIRST,
+    ),
+    "astray": (Judged(band="different", live="failed", frames=5, tries=1), FIRST[:1]),
+    "nobody": (UNSEEN, ()),
+    "stale": (Judged(band="none", live="failed", frames=0, reasons=("frames_not_fresh",)), ()),
+    "portrait": (
+        Judged(band="none", live="absent", frames=0, reasons=("quality_portrait",)), (),
+    ),
+    "not looked for": (Judged(band="same_strong", live="absent", frames=3), ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIES)
+async def test_a_worker_that_contradicts_itself_is_a_failed_device(bench: Bench, name: str) -> None:
+    judged, cues = LIES[name]
     await bench.eyes.watch()
     await match(bench)
-    bench.shop.ends[0].sendall(encode(Ready(models={}, simulated=False)))
-    bench.shop.ends[0].sendall(encode(SAME))
-    assert await bench.told_soon(1) == [DeviceFailed(Reason.DEVICE_FAILED)]
+    say(bench, judged, cues=cues)
+    assert await last_told(bench) == FAILED
+
+
+@pytest.mark.parametrize("name", TRUE)
+async def test_what_can_be_true_is_heard(bench: Bench, name: str) -> None:
+    judged, cues = TRUE[name]
+    await bench.eyes.watch()
+    await match(bench)
+    say(bench, judged, cues=cues)
+    heard = await last_told(bench)
+    assert isinstance(heard, FaceJudged)
+    assert heard.match.band == judged.band
+    assert [each.cue for each in bench.told[:-1]] == list(cues)
+
+
+async def test_where_one_try_could_go_on_or_another_begin_both_are_possible(bench: Bench) -> None:
+    """The second act of the first challenge is the first of the second."""
+    challenges = (
+        (Step(act="turn_left"), Step(act="blink")),
+        (Step(act="blink"), Step(act="turn_left")),
+    )
+    await bench.eyes.watch()
+    await bench.eyes.match(b"coded", fmr="1e-4", challenges=challenges, seconds=5)
+    say(bench, Judged(**PASSED, tries=2), cues=("turn_left", "blink", "turn_left"))
+    assert isinstance(await last_told(bench), FaceJudged)
+
+
+@pytest.mark.parametrize("more", [encode(SAME), encode(Hinted(None)), b"\xff"])
+async def test_more_than_the_last_word_is_a_failed_device(bench: Bench, more: bytes) -> None:
+    await bench.eyes.watch()
+    await match(bench)
+    # The loop hears nothing before both are said.
+    say(bench, SAME)
+    bench.shop.ends[0].sendall(more)
+    assert await last_told(bench) == FAILED
+
+
+async def test_more_after_the_last_word_was_heard_is_a_failed_device(bench: Bench) -> None:
+    await bench.eyes.watch()
+    await match(bench)
+    say(bench, SAME)
+    assert isinstance(await last_told(bench), FaceJudged)
+    bench.shop.ends[0].sendall(encode(Hinted(None)))
+    await bench.told_soon(6)
+    assert bench.told[-1] == FAILED
+
+
+async def test_after_its_last_word_a_worker_may_hang_up(bench: Bench) -> None:
+    await bench.eyes.watch()
+    await match(bench)
+    bench.heard(0)
+    bench.heard(0)  # what was sent to it and not read would be a hang-up of another kind
+    say(bench, SAME)
+    bench.shop.ends[0].close()
+    assert isinstance(await last_told(bench), FaceJudged)
+    await asyncio.sleep(0.05)
+    assert len(bench.told) == 5
+
+
+async def test_a_worker_is_asked_once(bench: Bench) -> None:
+    await bench.eyes.watch()
+    await match(bench)
+    await match(bench)
+    assert bench.told == [DeviceFailed(Reason.DEVICE_MISSING)]
+
+
+def test_more_frames_than_are_compared_are_no_frame() -> None:
+    raw = encode(Judged(band="same", live="passed", frames=MAX_COMPARED + 1, tries=1))
+    with pytest.raises(VisionFrameError):
+        decode_from_worker(raw)
+
+
+@given(
+    st.lists(st.sampled_from(["turn_left", "turn_right", "blink", "look_ahead"]), max_size=8),
+    st.sampled_from(["passed", "failed", "absent"]),
+    st.integers(0, 2),
+)
+def test_whoever_passes_was_shown_a_whole_challenge(cues: list[Any], live: Any, tries: int) -> None:
+    hearing = Hearing()
+    hearing.hear(READY)
+    hearing.ask(ASKED)
+    try:
+        for cue in cues:
+            hearing.hear(Cued(cue))
+        hearing.hear(Judged(band="same", live=live, frames=3, tries=tries))
+    except VisionFrameError:
+        return
+    acts = [cue for cue in cues if cue != "look_ahead"]
+    wholes = {1: ["turn_left", "blink"], 2: ["turn_right"]}
+    assert (tries == 0) == (not acts)
+    if live == "passed":
+        whole = wholes[tries]
+        assert acts[-len(whole) :] == whole
 
 
 async def test_a_camera_that_we_know_to_be_simulated_stays_so(bench: Bench) -> None:
@@ -220,8 +455,8 @@ async def test_a_camera_that_we_know_to_be_simulated_stays_so(bench: Bench) -> N
     bench.shop.begin = before_a_renderer  # type: ignore[method-assign] # what ChildWorkers knows
     await bench.eyes.watch()
     await match(bench)
-    bench.shop.ends[0].sendall(encode(Ready(models={"embed": "net-1"}, simulated=False)))
-    bench.shop.ends[0].sendall(encode(SAME))
+    bench.shop.ends[0].sendall(encode(Ready(models=MODELS, simulated=False)))
+    bench.shop.ends[0].sendall(encode(UNSEEN))
     (judged,) = await bench.told_soon(1)
     assert judged.match.simulated
 
@@ -233,6 +468,7 @@ async def test_a_flood_of_hints_ends_and_starves_nobody(bench: Bench) -> None:
 
     def send() -> None:
         with contextlib.suppress(OSError):
+            bench.shop.ends[0].sendall(encode(READY))
             for _ in range(MAX_FRAMES + 100):
                 bench.shop.ends[0].sendall(flood)
 
@@ -242,6 +478,6 @@ async def test_a_flood_of_hints_ends_and_starves_nobody(bench: Bench) -> None:
             turns += 1
             await asyncio.sleep(0)
     assert turns > 100
-    assert len(bench.told) == MAX_FRAMES + 1
+    assert len(bench.told) == MAX_FRAMES
     await bench.eyes.forget()
     await sending

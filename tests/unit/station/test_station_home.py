@@ -50,14 +50,22 @@ def test_a_home_is_read(home: DeviceHome) -> None:
     config, keys = home.config(), home.fleet_keys()
     assert (config.id, config.site, config.broker.port) == ("kiosk-1", "commune-1", 8883)
     assert config.queue_bytes == 256 * 1024 * 1024
+    assert config.net is None, "homes of before say nothing of it"
     assert keys.recipients.identity.id == "identity-1"
     assert keys.receipt_keys == {0: bytes(91)}
     assert keys.policy_keys == (bytes(91),)
 
 
+@pytest.mark.parametrize("net", ["strict", "mobilefacenet", "dlib-resnet", "ours-2"])
+def test_a_home_may_name_the_net_that_compares(home: DeviceHome, net: str) -> None:
+    (home.root / "device.toml").write_text(f'net = "{net}"\n{CONFIG}')
+    assert home.config().net == net
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        'net = ""', 'net = "../x"', 'net = "Strict"', "net = 1", 'net = "-x"',
         'id = "Kiosk 1"', 'site = "Nhà"', "shards = 0", "queue_bytes = 1", "unknown = 1",
         'card_url = ""', "id = 7", "[broker", 'procedure = "kiểm tra"',
     ],

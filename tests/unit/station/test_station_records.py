@@ -22,6 +22,7 @@ from wire.record import (
     RecordIdentity,
     TimeQuality,
     decode_identity,
+    decode_operations,
     encode_identity,
     encode_operations,
 )
@@ -38,7 +39,16 @@ AROUND = Circumstances(
     unix_s=3_600 * 500_000 + 1_799.0,
     time_quality=TimeQuality.RTC,
 )
-SEEN = FaceMatch(FaceBand.SAME, LiveBand.PASSED, 5, models={"embed": "net-1"})
+MODELS = {
+    "detect": "face-detection-short-range-0123456789ab",
+    "mesh": "face-landmark-0123456789ab",
+    "embed": "mobilefacenet-0123456789ab+dlib-resnet-0123456789ab",
+    "iris": "iris-landmark-0123456789ab",
+    "calibration": f"site-{'n' * 40}-0123456789ab",
+    "texture": "site-texture-0123456789ab",
+}
+"""With as long names as they have: of two nets, and of a site's own calibration."""
+SEEN = FaceMatch(FaceBand.SAME, LiveBand.PASSED, 5, models=MODELS)
 ACCEPTED = Verdict(Outcome.ACCEPTED, (), NOTHING_CHECKED, "accept", SEEN)
 RECORD = RecordIdentity("kiosk-1", bytes(16), "normal", 7)
 
@@ -55,7 +65,8 @@ def test_the_operations_part_tells_what_and_with_what_and_nobody() -> None:
         "accepted", "identity-check", "commune-1",
     )  # fmt: skip
     assert (part.versions.software, part.versions.policy) == (SOFTWARE, "policy-1")
-    assert part.versions.models == {"embed": "net-1"}
+    assert part.versions.models == MODELS
+    assert decode_operations(encode_operations(part)) == part
     assert (part.at_hour, part.time_quality) == (500_000, "rtc")
     assert (part.simulated.card, part.simulated.camera) == (True, False)
     raw = encode_operations(part)

@@ -35,7 +35,7 @@ KEYS = {
 
 def tram(*arguments):
     given = [str(each) for each in arguments]
-    if given[1] != "calibrate" or "--dir" not in given:
+    if "--dir" not in given:
         given += ["--dir", str(MODELS)]
     return CliRunner().invoke(main, given, catch_exceptions=False)
 
@@ -175,6 +175,25 @@ def test_a_set_that_it_was_fitted_on_is_refused_unless_asked_for(people, tmp_pat
 
 
 @built
+def test_by_default_the_thresholds_are_those_that_a_kiosk_would_use(people, tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for path in (ROOT / "build" / "models").glob("*.tflite"):
+        (folder / path.name).symlink_to(path)
+    whole = measured(people, "--dir", folder)
+    assert whole["model"]["calibration"] == calibration.find(folder, "mobilefacenet").id
+    raw = json.loads(calibration.encode(calibration.shipped("mobilefacenet")))
+    for place, each in enumerate(raw["thresholds"]):
+        each["score"] = 0.99 + place / 1000
+    (folder / "calibration-mobilefacenet.json").write_text(json.dumps(raw))
+    own = measured(people, "--dir", folder)
+    assert own["model"]["calibration"] == calibration.find(folder, "mobilefacenet").id
+    assert own["model"]["calibration"].startswith("site-mobilefacenet-")
+    assert own["fmr_at_threshold"]["1e-3"]["fnmr"] == 1, "nobody reaches them"
+    assert whole["fmr_at_threshold"]["1e-3"]["fnmr"] == 0
+
+
+@built
 def test_a_calibration_of_another_net_is_refused(people, tmp_path):
     raw = json.loads(calibration.encode(calibration.shipped("mobilefacenet")))
     raw["net"] = "mobilefacenet-000000000000"
@@ -200,6 +219,15 @@ def test_a_site_calibrates_by_its_scores_alone(tmp_path):
     assert found.net.startswith("mobilefacenet-")
     above = (scores >= found.score_at(1e-3)).sum()
     assert 15 <= above <= 25, "50,000 / 1,000 / 2"
+    assert "calibration-mobilefacenet.json" in done.stderr
+    warned = [
+        each for each in (1e-2, 1e-3, 1e-4, 1e-5) if f"at {each:g} it is laxer" in done.stderr
+    ]
+    shipped = calibration.shipped("mobilefacenet")
+    assert warned == [
+        each.fmr for each in found.thresholds if each.score < shipped.score_at(each.fmr)
+    ]
+    assert warned, "scores of such impostors lie lower than the shipped ones"
 
 
 @built

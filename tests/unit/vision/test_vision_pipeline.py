@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vision_material import LOOK, Room
+from vision_material import FRAME_S, LOOK, Room
 
 from kiosk.vision.pipeline import (
     APART_S,
@@ -15,6 +15,7 @@ from kiosk.vision.pipeline import (
     HINT_EVERY_S,
     KEPT_FRAMES,
     MAX_GAP_S,
+    PACE_S,
     RETURNED_FRAMES,
     UNLIKE_IN_A_ROW,
     UNLIKE_IN_ALL,
@@ -84,10 +85,46 @@ def test_who_does_not_turn_fails_when_patience_ends() -> None:
 
 def test_frames_cover_half_a_second_however_fast_they_come() -> None:
     room = Room()
-    room.see(int(APART_S * (FRONTAL_FRAMES - 1) / 0.01), after_s=0.01)
+    least_s = APART_S * (FRONTAL_FRAMES - 1)
+    room.see(int(least_s / 0.01), after_s=0.01)
     assert room.cues == []
-    room.see(2, after_s=0.01)
+    room.see(int((FRONTAL_FRAMES - 1) * PACE_S / 0.01), after_s=0.01)
     assert room.cues == ["turn_left"]
+
+
+def test_a_fast_cameras_frames_pass_as_a_slow_ones_do() -> None:
+    room = Room()
+    for frames, yaw in ((3 * LOOK, 0), (9, 24), (12, 0)):
+        room.see(frames, yaw=yaw, after_s=FRAME_S / 3)
+    assert room.cues == ["turn_left", "look_ahead"]
+    assert room.last.live == "passed"
+
+
+def test_frames_in_between_are_neither_recognised_nor_an_act() -> None:
+    room = Room(seconds=10)
+    room.see(LOOK)
+    assert room.cues == ["turn_left"]
+    for _ in range(100):
+        room.see(yaw=0, after_s=FRAME_S / 3)
+        # "?" is nobody who could be recognised.
+        room.see(2, yaw=24, who="?", after_s=FRAME_S / 3)
+    assert room.cues == ["turn_left"]
+    assert room.last.live == "failed"
+
+
+def test_frames_in_between_break_the_track_all_the_same() -> None:
+    room = Room(tries=2)
+    room.see(LOOK)
+    room.see(faces=2, after_s=FRAME_S / 3)
+    assert room.cues == ["turn_left", "look_ahead"]
+
+
+def test_somebody_else_before_a_fast_camera_is_noticed_as_soon() -> None:
+    room = Room(tries=2)
+    room.see(3 * LOOK, after_s=FRAME_S / 3)
+    assert room.cues == ["turn_left"]
+    room.see(3 * UNLIKE_IN_A_ROW, yaw=24, who="B", after_s=FRAME_S / 3)
+    assert room.cues == ["turn_left", "look_ahead"]
 
 
 def test_somebody_else_between_two_counted_frames_begins_the_track_anew() -> None:

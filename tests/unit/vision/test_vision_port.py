@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kiosk.vision.port import (
     MAX_CHALLENGES,
+    MAX_COMPARED,
     MAX_FRAME_BYTES,
     MAX_PORTRAIT_BYTES,
     MAX_STEPS,
@@ -27,8 +28,15 @@ from kiosk.vision.port import (
     decode_to_worker,
     encode,
 )
+from models.face import decide
 
 ASKED = ((Step(act="turn_left"),),)
+
+
+def test_as_many_frames_may_be_told_as_are_ever_compared() -> None:
+    assert MAX_COMPARED == decide.MAX_FRAMES
+
+
 STEPS = st.builds(
     Step,
     act=st.sampled_from(["turn_left", "turn_right", "blink"]),
@@ -58,7 +66,7 @@ FROM_WORKER = st.one_of(
         Judged,
         band=st.sampled_from(["same_strong", "same", "unsure", "different", "none"]),
         live=st.sampled_from(["passed", "failed", "absent"]),
-        frames=st.integers(0, 1000),
+        frames=st.integers(0, MAX_COMPARED),
         tries=st.integers(0, MAX_CHALLENGES),
         reasons=st.sampled_from([(), ("quality_portrait",), ("no_face",), ("frames_not_fresh",)]),
         ms=st.dictionaries(NAMES, st.floats(0, 1e9), max_size=16),

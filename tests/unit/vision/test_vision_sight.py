@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kiosk.vision.sight import MIN_SHARE_OF_LARGEST, in_front
+from kiosk.vision.track import MIN_SHARE_OF_LARGEST, in_front
 from kiosk.vision.worker import band_for
 from models.calibration import shipped
 from models.face import embed

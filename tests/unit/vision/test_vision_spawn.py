@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,13 @@ def test_a_worker_without_its_models_says_so_and_ends(tmp_path: Path) -> None:
         assert wire.recv(4096) == b""
         assert process.wait(5) == 1
         assert b"nowhere" not in process.stderr.read()
+
+
+def test_systemd_tells_the_worker_which_net_compares() -> None:
+    unit = (ROOT / "systemd" / "kiosk-vision@.service").read_text()
+    assert "--net=${TRAM_NET} " in unit
+    assert re.search(r"^Environment=.*\bTRAM_NET=$", unit, re.MULTILINE), "empty unless it is told"
+    assert "EnvironmentFile=-/etc/tram/vision.env" in unit
 
 
 def test_a_process_that_is_stuck_is_ended_by_the_kernel() -> None:
