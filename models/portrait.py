@@ -6,17 +6,15 @@ Whatever the bytes are, they end as a picture or as `PortraitError`.
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from PIL import Image, ImageOps
-
+from models import coded
+from models.coded import Bounds, CodedError
 from models.codestream import ExcessError, require_modest
 from models.face.picture import MAX_SIDE_PX, MIN_SIDE_PX
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 FORMATS: Final = ("JPEG", "JPEG2000")
@@ -24,6 +22,7 @@ MAX_BYTES: Final = 128 * 1024
 MAX_PIXELS: Final = 4_000_000
 MODES: Final = frozenset({"L", "RGB"})
 """Grey or colour, 8 bits a channel: nothing else stands in a portrait."""
+BOUNDS: Final = Bounds(FORMATS, MODES, MIN_SIDE_PX, MAX_SIDE_PX, MAX_PIXELS)
 
 
 class PortraitError(Exception):
@@ -53,33 +52,13 @@ def decode(raw: bytes) -> NDArray[np.uint8]:
     """
     if len(raw) > MAX_BYTES:
         raise PortraitError("size")
-    opened = _open(raw)
-    width, height = opened.size
-    if not (width * height <= MAX_PIXELS and min(width, height) >= MIN_SIDE_PX):
-        raise PortraitError("size")
-    if max(width, height) > MAX_SIDE_PX:
-        raise PortraitError("size")
-    if opened.mode not in MODES:
-        raise PortraitError("format")
     try:
+        opened = coded.opened(raw, BOUNDS)
         require_modest(raw)
+        rgb = coded.rgb(opened)
+    except CodedError as error:
+        raise PortraitError(error.why) from error
     except ExcessError as error:
         raise PortraitError("size") from error
-    try:
-        upright = ImageOps.exif_transpose(opened)
-        rgb = np.asarray(upright.convert("RGB"), dtype=np.uint8)
-    except Exception as error:
-        raise PortraitError("damaged") from error
     rgb.setflags(write=False)
     return rgb
-
-
-def _open(raw: bytes) -> Image.Image:
-    """Read no more than the header."""
-    try:
-        with warnings.catch_warnings():
-            # A picture that claims to be huge is refused just after this.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(raw), formats=FORMATS)
-    except Exception as error:
-        raise PortraitError("format") from error

@@ -51,3 +51,15 @@ class SignatureInvalid(WireError):
 
 class SealBroken(WireError):
     """A sealed part does not open: another key, another place, or changed bytes."""
+
+
+class ConsentLacking(WireError):
+    """The person's consent does not cover this.
+
+    Attributes:
+        why: "purpose" (it was given for something else) or "time" (not yet, or no longer).
+    """
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(what, f"the consent does not cover this {why}")
+        self.why = why

@@ -8,19 +8,17 @@ order of name, and never the name.
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from PIL import Image, ImageOps
-
+from models import coded
+from models.coded import Bounds, CodedError
 from models.face.picture import MAX_SIDE_PX, MIN_SIDE_PX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 FORMATS: Final = (
@@ -33,6 +31,7 @@ MAX_FILES: Final = 200_000
 HASH_HEX_DIGITS: Final = 16
 """Of SHA-256: enough to tell the pictures of any set apart, short enough to keep thousands."""
 MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"})
+BOUNDS: Final = Bounds(FORMATS, MODES, MIN_SIDE_PX, MAX_SIDE_PX, MAX_PIXELS)
 
 
 class PictureFileError(ValueError):
@@ -96,18 +95,10 @@ def decode(raw: bytes, *, where: str) -> NDArray[np.uint8]:
     Raises:
         PictureFileError: there is none within bounds.
     """
-    opened = _open(raw, where)
-    width, height = opened.size
-    sides = min(width, height) >= MIN_SIDE_PX and max(width, height) <= MAX_SIDE_PX
-    if not (sides and width * height <= MAX_PIXELS):
-        raise PictureFileError(where, "size")
-    if opened.mode not in MODES:
-        raise PictureFileError(where, "format")
     try:
-        upright = ImageOps.exif_transpose(opened)
-        return np.asarray(upright.convert("RGB"), dtype=np.uint8)
-    except Exception as error:
-        raise PictureFileError(where, "damaged") from error
+        return coded.rgb(coded.opened(raw, BOUNDS))
+    except CodedError as error:
+        raise PictureFileError(where, error.why) from error
 
 
 def listed(folder: Path) -> list[Path]:
@@ -125,14 +116,3 @@ def listed(folder: Path) -> list[Path]:
     if not 0 < len(found) <= MAX_FILES:
         raise PictureFileError(str(folder), "missing" if not found else "size")
     return found
-
-
-def _open(raw: bytes, where: str) -> Image.Image:
-    """Read no more than the header."""
-    try:
-        with warnings.catch_warnings():
-            # A picture that claims to be huge is refused just after this.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(raw), formats=FORMATS)
-    except Exception as error:
-        raise PictureFileError(where, "format") from error

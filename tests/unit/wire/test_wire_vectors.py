@@ -30,7 +30,7 @@ from wire_independent import (
 )
 from wire_material import openssl_verifies, protected_header, sig_structure
 
-from wire import group, handover, policy, record, topics
+from wire import enrolment, group, handover, policy, record, topics
 from wire.canonical import dump, load
 from wire.cose import verify1
 from wire.errors import Malformed, WireError
@@ -265,6 +265,7 @@ SHAPES = [
     Receipt,
     policy.Policy,
     policy.Patience,
+    enrolment.Consent,
     handover.Hello,
     handover.GroupOut,
     handover.StatusOut,
