@@ -10,7 +10,7 @@ help: ## this list
 setup: ## what is missing: packages, environment, model files
 	@$(SETUP) system environment models
 
-demo: setup ## the main job from end to end, seven cases, headless; exit 0 only if all came out as expected
+demo: setup ## the main job from end to end, eight cases, headless; exit 0 only if all came out as expected
 	@.venv/bin/tram demo
 
 test: setup ## everything CI runs: lint, types, import rules, tests
@@ -41,7 +41,7 @@ fuzz: setup ## SECONDS=n over every parser, shared; exit 1 for any finding
 proof: setup ## SUITE=fuzz: a long suite; its dated result goes to docs/proof
 	@$(PY) -m tests.proof $(or $(SUITE),fuzz) --seconds $(or $(SECONDS),600)
 
-kiosk: setup ## the citizen's kiosk on this machine, with simulated devices; Ctrl-Q leaves
+kiosk: setup ## the citizen's kiosk on this machine, with simulated devices; Ctrl-Q or Ctrl-C leaves
 	@.venv/bin/tram demo --kiosk
 
 fleet: setup ## the demo's fleet, link and kiosk go on; what waits is delivered

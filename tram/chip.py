@@ -23,6 +23,7 @@ from emrtd.errors import ChipMalformed, EMRTDError
 from emrtd.sim import FAULTS, CardImage, Chip, Holder, UnknownFaultError, expiry, personalise
 from emrtd.sim.personalise import DEFAULT_AUTH, DOMAINS
 from tram.parts.card_key import password
+from tram.parts.progress import said_if_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +132,7 @@ def personalise_command(out: Path, pki: Path, portrait: Path, **given: Any) -> N
     """
     from tram.parts import card_press
 
+    replaced = out.exists()
     try:
         card = personalise(
             _holder(given),
@@ -153,7 +155,8 @@ def personalise_command(out: Path, pki: Path, portrait: Path, **given: Any) -> N
         _fail(error)
     except ValueError as error:
         _usage(str(error))
-    click.echo(f"issued {out}, trusted by {pki / card_press.TRUST_DIR}", err=True)
+    before = ", instead of the file that was there" if replaced else ""
+    click.echo(f"issued {out}{before}, trusted by {pki / card_press.TRUST_DIR}", err=True)
 
 
 def _holder(given: dict[str, Any]) -> Holder:
@@ -307,7 +310,8 @@ def _load(card: Path, fault: str | None) -> Chip:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
-    help="Keep the files and the evidence here.",
+    help="Keep the files and the evidence here. What an earlier reading kept here is removed "
+    "before this one begins; a folder with anything else is refused.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything, the holder's data included.")
 def read_command(
@@ -328,6 +332,8 @@ def read_command(
 
     opens = password(**keys)
     store, terminal, sent = _trusted(trust), _terminal(rights), _Sent()
+    if out is not None:
+        _clear(out)
     try:
         reading = _read(url, opens, terminal, clear=clear, on_step=sent.note)
     except ValueError as error:
@@ -369,6 +375,15 @@ def _trusted(directory: Path | None) -> TrustStore:
             click.echo(f"tram chip: {told}", err=True)
         return chip_report.trust_store(directory)
     except (OSError, ValueError, EMRTDError) as error:
+        _fail(error)
+
+
+def _clear(directory: Path) -> None:
+    from tram.parts import chip_report
+
+    try:
+        chip_report.clear(directory)
+    except OSError as error:
         _fail(error)
 
 
@@ -415,7 +430,8 @@ def _read(
 
     port = open_card(url)
     try:
-        info = port.connect(timeout_s=TIMEOUT_S)
+        with said_if_late(f"waiting for a card on {url}, {TIMEOUT_S:.0f} s at most"):
+            info = port.connect(timeout_s=TIMEOUT_S)
         return PlannedReads().read(port, info, dialogue, on_step)
     finally:
         port.close()

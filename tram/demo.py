@@ -1,4 +1,4 @@
-"""`tram demo`: the main job from end to end on this machine, seven cases, real parts.
+"""`tram demo`: the main job from end to end on this machine, eight cases, real parts.
 
 Knows options, progress and exit codes. What is made stands in `tram.parts.stage`, what is played
 and what must come out in `tram.parts.play`.
@@ -200,7 +200,9 @@ def _show(stage: Stage, models: Path, portraits: Path) -> None:
 
     with Progress() as progress:
         _build(stage, models, portraits, progress)
-    click.echo(f"a card comes by itself; its six digits are {CAN}; Ctrl-Q leaves", err=True)
+    click.echo(
+        f"a card comes by itself; its six digits are {CAN}; Ctrl-Q or Ctrl-C leaves", err=True
+    )
     options = Options(models=models, link_socket=stage.device.link_socket)
     with _logging(stage), Parts(stage) as parts, Kiosk(stage.device, options) as kiosk:
         ended = threading.Event()

@@ -49,10 +49,20 @@ LOOK_S: Final = 1.0
     help="Where vision workers are had; without it they are children of this process.",
 )
 @click.option("--headless", is_flag=True, help="The station alone.")
+@click.option(
+    "--locked",
+    is_flag=True,
+    help="No key leaves the screen: for a keyboard that citizens reach. TERM ends it.",
+)
 def kiosk(
-    home: Path, models: Path, link_socket: Path | None, vision_socket: Path | None, headless: bool
+    home: Path,
+    models: Path,
+    link_socket: Path | None,
+    vision_socket: Path | None,
+    headless: bool,
+    locked: bool,
 ) -> None:
-    """Serve citizens.
+    """Serve citizens, until Ctrl-Q or Ctrl-C; without a screen, until INT or TERM.
 
     Exit codes: 0 told to end; 2 usage; 3 the home, the queue or a key cannot be used, or the
     station ended by itself.
@@ -78,18 +88,20 @@ def kiosk(
             # Before anyone can see that we are there, and end us.
             stopping = until_told() if headless else None
             with Kiosk(device, options) as running:
-                ended_well = _show(running) if stopping is None else _serve(running, stopping)
+                ended_well = (
+                    _show(running, locked=locked) if stopping is None else _serve(running, stopping)
+                )
     except (OSError, HomeUnusableError, TrustUnusableError, DeviceError, OutboxError) as error:
         click.echo(f"tram kiosk: {error}", err=True)
         raise SystemExit(FAILED) from error
     raise SystemExit(0 if ended_well else FAILED)
 
 
-def _show(running: Kiosk) -> bool:
+def _show(running: Kiosk, *, locked: bool) -> bool:
     """Show the citizen's screen until it is closed."""
     from kiosk.tui.citizen.app import CitizenApp
 
-    CitizenApp(running.station).run()
+    CitizenApp(running.station, locked=locked).run()
     return running.running
 
 

@@ -79,8 +79,11 @@ def face(
 ) -> None:
     """Compare pairs of pictures, each embedded once, and report how often that is wrong.
 
-    Rates are fractions. `failures` counts pictures without a face: their pairs are in no rate.
-    Every figure has a 95 % interval: the exact one joined with a bootstrap by subject.
+    Rates are fractions. `failures` counts pictures without a face: their pairs, `lost`, are in no
+    rate but the generalised ones, where they do not match. Of several people on a picture the most
+    prominent counts: large and near the middle; `several_faces` counts such pictures. A picture
+    that is missing or damaged ends the measurement. Every figure has a 95 % interval: the exact one
+    joined with a bootstrap by subject.
 
     With --frames N the pictures of one person stand for frames: for each picture and each person,
     the pairs of both are taken in order of name, N at a time. The curve sweeps their mean; at the
@@ -99,6 +102,7 @@ def face(
         begun = time.perf_counter()
         scored = faces.compare(pairs, extracted, embedder=eyes.embedder, frames=frames)
         match_ms = (time.perf_counter() - begun) * 1000 / max(scored.scores.size, 1)
+        lost = faces.lost(pairs, extracted, embedder=eyes.embedder, frames=frames)
         whole = {
             "set": images.resolve().name,
             "set_sha256": _digest(extracted.hashes),
@@ -107,7 +111,7 @@ def face(
             "failures": int((~extracted.acquired).sum()),
             "several_faces": extracted.several,
             "contradictions": pairs.contradictions(),
-            **verification.report(scored, calibration),
+            **verification.report(scored, calibration, lost=lost),
             "cllr": _cost(scored, calibration, extracted, in_sample=in_sample),
             "in_sample": overlap > 0,
             "ms": {"extract": round(extracted.median_ms, 3), "match": round(match_ms, 6)},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kiosk.outbox import Status
 
 BROKEN = 1
+NEARLY_FULL = 0.9
 FAILED = 3
 
 _FILE = click.option(
@@ -66,12 +67,13 @@ def status(file: Path | None, home: Path | None, as_json: bool) -> None:
             state = status_of(store, now=time.time())
         except OutboxError as error:
             raise _failed(error) from error
+        why = ""
         try:
             examine(store, station_key=_station_key(store, home))
         except OutboxError as error:
-            state["chain"] = "broken"
+            state["chain"], why = "broken", str(error)
             click.echo(f"chain: {error}", err=True)
-    click.echo(json.dumps(state) if as_json else _in_words(state))
+    click.echo(json.dumps(state) if as_json else _in_words(state, why))
     raise SystemExit(0 if state["chain"] == "ok" else BROKEN)
 
 
@@ -131,11 +133,14 @@ def _failed(error: Exception) -> SystemExit:
     return SystemExit(FAILED)
 
 
-def _in_words(state: Status) -> str:
+def _in_words(state: Status, why: str) -> str:
     lines = [
         f"{name:9} next {lane['next']}, acknowledged {lane['acked']}, waiting {lane['waiting']}"
         + ("" if lane["oldest_s"] is None else f", the oldest for {lane['oldest_s']} s")
         for name, lane in state["lanes"].items()
     ]
-    lines += [f"{state['bytes']} of {state['quota']} bytes", f"chain {state['chain']}"]
+    full = state["bytes"] >= NEARLY_FULL * state["quota"]
+    room = ": nearly full, and a full one ends every session; is the link running?" if full else ""
+    lines += [f"{state['bytes']} of {state['quota']} bytes{room}"]
+    lines += [f"chain {state['chain']}" + (f": {why}" if why else "")]
     return "\n".join(lines)

@@ -29,6 +29,7 @@ from emrtd import certificate as certificates
 from emrtd import crl, master_list
 from emrtd.errors import ChipMalformed, EMRTDError
 from emrtd.trust import TrustStore
+from tram.parts.chip_report import trusts_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -275,6 +276,8 @@ def list_command(directory: Path, as_json: bool) -> None:
     rows = [describe(der, at=now) for der in issuers]
     rows += describe_lists(lists, issuers=issuers)
     rows.sort(key=lambda row: (row["not_after"] or "", row["subject"]))
+    if told := trusts_nobody(directory):
+        click.echo(f"tram trust: {told}", err=True)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tram.parts.card_key import password
-from tram.parts.preflight import NotReadyError, check_devices, check_models
+from tram.parts.preflight import NotReadyError, ailing, check_devices, check_models
 from tram.parts.progress import Progress
 from tram.parts.service import log_as_json
 
@@ -33,6 +33,7 @@ VERDICT, FAILED = 1, 3
 DEMO_HOME: Final = Path("build/demo/kiosk")
 MODELS: Final = Path("build/models")
 SESSION_S: Final = 300.0
+DEVICE_REASONS: Final = frozenset({"device_missing", "device_failed", "device_timeout"})
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -122,10 +123,21 @@ def verify(
     else:
         with _told(verbose=verbose) as progress:
             row = run(home, options, opens, wait_s=wait, say=progress)
+        _tell_of_devices(row, card_url, camera_url)
     click.echo(json.dumps(row, indent=1) if as_json else in_words(row))
     if row["outcome"] == "accepted":
         raise SystemExit(0)
     raise SystemExit(VERDICT if row["record"] is not None else FAILED)
+
+
+def _tell_of_devices(row: dict[str, Any], card_url: str, camera_url: str) -> None:
+    """Say which device a reason is about, and what to do: a record and its reasons name none."""
+    reasons = DEVICE_REASONS.intersection(row["reasons"])
+    if not reasons:
+        return
+    lasting = "reader and camera answer now: try again, with --verbose for the log"
+    for told in ailing(card_url, camera_url) or (lasting,):
+        click.echo(f"tram verify: {', '.join(sorted(reasons))}: {told}", err=True)
 
 
 def _net_of(home: Path) -> str | None:

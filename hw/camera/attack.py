@@ -218,7 +218,7 @@ class Scene:
         )
         self._hasty = self.kind is Kind.HASTY_PERSON
         if self.kind in {Kind.REPLAY, Kind.REPLAY_SCREEN, Kind.INJECTED_LOOP}:
-            self._tape = _tape(self.recorded, chance)
+            self._tape = tape(self.recorded, chance)
 
     def cue(self, cue: Cue, at_s: float) -> None:
         """Hear what is asked."""
@@ -293,21 +293,28 @@ class Scene:
         return Shown(self._kept[seq % len(self._kept)], seq, at_s)
 
 
-def _tape(acts: Sequence[Cue], chance: np.random.Generator) -> list[tuple[float, Cue]]:
+def tape(acts: Sequence[Cue], chance: np.random.Generator) -> list[tuple[float, Cue]]:
     """Return when a recorded person did what: a whole session, and then once more, and again.
 
     It begins with as long a look ahead as a kiosk takes; whoever plays it hopes to be in time.
+
+    Args:
+        acts: of the challenge that was recorded.
+        chance: of when each was asked.
+
+    Returns:
+        Seconds from the first frame, in order, and what the person begins to do then.
     """
-    tape, at_s = [], 0.6
+    played, at_s = [], 0.6
     for _ in range(6):
         for act in acts:
             at_s += chance.uniform(0.4, 1.6)
-            tape.append((at_s, act))
+            played.append((at_s, act))
             at_s += chance.uniform(1.4, 2.2)
-            tape.append((at_s, Cue.LOOK_AHEAD))
+            played.append((at_s, Cue.LOOK_AHEAD))
             at_s += chance.uniform(0.8, 1.4)
         at_s += chance.uniform(0.5, 1.5)
-    return tape
+    return played
 
 
 def _as_print(pose: Pose) -> Pose:

@@ -2,8 +2,10 @@
 
 Knows the port, the pace and how a person moves. Does not know how a head is drawn
 (`hw.camera.head`) nor what anyone makes of it. With `flat=1` it is an attack: a print of the same
-portrait, held before the camera, turned and tilted on cue. A rendered head proves nothing about
-living people: it is `simulated`, and no mask, replay or real lens is in it.
+portrait, held before the camera, turned and tilted on cue; with `replay=ACT,ACT` another: a
+recording of the same person meeting a challenge of these acts, put in without a screen, deaf to
+whatever is asked. A rendered head proves nothing about living people: it is `simulated`, and no
+mask and no real lens is in it. `hw.camera.attack` has more.
 
 Asked to blink, the person closes the eyes for half a second; a print does not. Every frame has
 noise of its own, as a sensor's have. The hall can be dark (`dim=EV`), so that the exposure that
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from hw.camera import portrait
+from hw.camera.attack import tape
 from hw.camera.controls import GAMMA
 from hw.camera.head import Head, Pose, backdrop
 from hw.camera.pace import Pace, checked_fps
@@ -31,7 +34,7 @@ from hw.camera.port import Cue, Frame
 from hw.errors import BadDeviceURL, DeviceFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -58,7 +61,9 @@ NOISE_ROOM_PX = 64
 KEPT_POSES = 24
 MAX_DIM_EV = 8.0
 _SIDES = {Cue.LOOK_AHEAD: 0.0, Cue.TURN_LEFT: 1.0, Cue.TURN_RIGHT: -1.0, Cue.BLINK: 0.0}
-_OPTIONS = frozenset({"file", "flat", "fps", "size", "faces", "dim"})
+MAX_RECORDED = 8
+"""Acts of the challenge that a recording shows."""
+_OPTIONS = frozenset({"file", "flat", "fps", "size", "faces", "dim", "replay"})
 _SIZE = re.compile(r"([1-9]\d{2,3})x([1-9]\d{2,3})", re.ASCII)
 
 
@@ -77,6 +82,7 @@ class HeadCamera:
         faces: int = 1,
         noise: float = NOISE,
         dim_ev: float = 0.0,
+        recorded: Sequence[Cue] = (),
     ) -> None:
         """Choose who stands before the camera; nothing is opened yet.
 
@@ -88,6 +94,7 @@ class HeadCamera:
             faces: how many copies of the person: one of `FACES`.
             noise: the sensor's, in grey levels; 0 repeats the same picture bit by bit.
             dim_ev: how often the light is halved, 0 to `MAX_DIM_EV`.
+            recorded: the acts of the challenge that a recording shows; none: it is no recording.
 
         Raises:
             ValueError: a value out of its range.
@@ -107,12 +114,17 @@ class HeadCamera:
         if not 0 <= dim_ev <= MAX_DIM_EV:
             raise ValueError("dim out of range")
         self._dim_ev, self._bias_ev = dim_ev, 0.0
+        if len(recorded) > MAX_RECORDED or Cue.LOOK_AHEAD in recorded:
+            raise ValueError("no recording of a challenge")
+        self._recorded = tuple(recorded)
+        self._tape: list[tuple[float, Cue]] = []
 
     @classmethod
     def from_url_query(cls, query: Mapping[str, str]) -> Self:
         """Choose by the values of a URL.
 
-        They are `file=HEAD.npz[&flat=1][&fps=N][&size=WxH][&faces=0|3][&dim=EV]`.
+        They are `file=HEAD.npz[&flat=1][&fps=N][&size=WxH][&faces=0|3][&dim=EV][&replay=ACT,ACT]`;
+        an act is `turn_left`, `turn_right` or `blink`.
 
         Raises:
             BadDeviceURL: an option that is not known, or a value that it does not take.
@@ -131,9 +143,12 @@ class HeadCamera:
                 size_px=(int(size[1]), int(size[2])),
                 faces=int(query.get("faces", "1")),
                 dim_ev=float(query.get("dim", "0")),
+                recorded=[Cue(act) for act in query["replay"].split(",")]
+                if "replay" in query
+                else (),
             )
         except ValueError as error:
-            raise BadDeviceURL("camera", "fps, size, faces or dim out of range") from error
+            raise BadDeviceURL("camera", "fps, size, faces, dim or replay out of range") from error
 
     def open(self) -> None:
         """Load the portrait and draw the first pose.
@@ -148,6 +163,8 @@ class HeadCamera:
         self._drawn = {Pose(): self._draw(head, Pose())}
         self._head, self._motion, self._pace = head, _Motion(), Pace(self._fps)
         self._blink_ns = None
+        # The same recording each time it is put in.
+        self._tape = tape(self._recorded, np.random.default_rng(0))
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames at the chosen pace; who comes late gets the frame of now.
@@ -157,11 +174,14 @@ class HeadCamera:
         Raises:
             DeviceFailed: the camera is not open.
         """
+        begun_ns: int | None = None
         while (head := self._head) is not None:
             seq = self._pace.wait()
             if self._head is not head:
                 continue
             taken_ns = time.monotonic_ns()
+            begun_ns = taken_ns if begun_ns is None else begun_ns
+            self._play((taken_ns - begun_ns) / 1e9, taken_ns)
             rgb = self._seen(head, self._pose(taken_ns, seq))
             rgb = _lit(rgb, self._bias_ev - self._dim_ev)
             if self._noise is not None:
@@ -170,8 +190,19 @@ class HeadCamera:
         raise DeviceFailed("camera", "not open")
 
     def cue(self, cue: Cue) -> None:
-        """Let the person, or whoever holds the print, begin to do what is asked."""
-        now_ns = time.monotonic_ns()
+        """Let the person, or whoever holds the print, begin to do what is asked.
+
+        A recording goes on as it was recorded.
+        """
+        if not self._recorded:
+            self._act(cue, time.monotonic_ns())
+
+    def _play(self, since_s: float, now_ns: int) -> None:
+        """Let the recorded person do what was done until then."""
+        while self._tape and self._tape[0][0] <= since_s:
+            self._act(self._tape.pop(0)[1], now_ns)
+
+    def _act(self, cue: Cue, now_ns: int) -> None:
         self._motion = self._motion.towards(_SIDES[cue], now_ns)
         if cue is Cue.BLINK:
             self._blink_ns = now_ns

@@ -57,6 +57,7 @@ class Label(StrEnum):
     SIMULATED_SHORT = "simulated_short"
     ONLINE = "online"
     OFFLINE = "offline"
+    OFFLINE_CLOSED = "offline_closed"
     STEP = "step"
     STEP_KEY = "step_key"
     STEP_CHIP = "step_chip"

@@ -6,11 +6,16 @@ What a card should tell stands here as people would write it down from its print
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lane_chip import Bench, tram
+from lane_chip import READER_URL, Bench, tram
 
+from hw.card.vpcd import AWAY_S
+from tram.chip import TIMEOUT_S
 from tram.parts.pcscd import Pcscd
 
 if TYPE_CHECKING:
@@ -95,6 +100,23 @@ def test_each_document_is_read_by_each_key_that_is_printed_on_it(
                 assert row["dg1"]["personal_number"] == NUMBER
                 assert (row["dg13"]["number"], row["dg13"]["name"]) == (NUMBER, "Nguyễn Thị Mẫu")
                 assert row["dg13"]["birth"]["day"] == "1995-01-01"
+
+
+def test_who_waits_for_a_card_is_told_so_and_how_long(bench: Bench) -> None:
+    bench.clear()
+    time.sleep(AWAY_S)
+    reading = subprocess.Popen(
+        [sys.executable, "-m", "tram", "chip", "read", "--card", READER_URL, "--can", CAN],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with reading:
+        assert reading.stderr is not None
+        assert reading.stderr.readline() == (
+            f"waiting for a card on {READER_URL}, {TIMEOUT_S:.0f} s at most\n"
+        )
+        bench.hold(bench.card("--generation", "2021"))
+        out, talk = reading.communicate(timeout=TIMEOUT_S)
+    assert (out.split()[0], talk) == ("issuer_unknown", "")
 
 
 def test_a_card_is_read_by_its_code_kept_and_verified_again_years_later(

@@ -18,9 +18,10 @@ import structlog
 
 from emrtd.lds import dg2
 from emrtd.sim import CardImage
+from kiosk.station.chance import VARIANTS
 from tests.conftest import logging_as_it_was
 from tram.parts.mosquitto import Mosquitto
-from tram.parts.play import CASES, EXPECTED, at_fleet, once_each, play, table
+from tram.parts.play import CASES, EXPECTED, Draws, _holds, at_fleet, once_each, play, table
 from tram.parts.service import log_as_json
 from tram.parts.stage import CAN, NUMBER, Parts, Stage, build
 from wire.cose import PrivateKeySigner
@@ -28,6 +29,8 @@ from wire.policy import Layer, Policy, sign_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kiosk.vision.port import ActName
 
 pytestmark = pytest.mark.lane
 
@@ -39,17 +42,21 @@ CHANGED: dict[str, dict[str, Any]] = {
     "holder_2024": {"head": "other"},
     "other_person": {"head": "holder"},
     "print": {"flat": False},
+    "replay": {"recorded": ()},
     "clone": {"fault": None},
     "changed_data": {"fault": None},
     "broker_stopped": {"broker_stopped": False},
 }
 """One thing in each case."""
 
+ATTACKS = ("print", "replay")
+
 BECOMES = {
     "holder_2021": ("refused", ["data_hash_mismatch"]),
     "holder_2024": ("not_holder", ["face_not_holder"]),
     "other_person": ("accepted", []),
     "print": ("accepted", []),
+    "replay": ("accepted", []),
     "clone": ("accepted", []),
     "changed_data": ("accepted", []),
     "broker_stopped": ("accepted", []),
@@ -67,14 +74,14 @@ class Played(NamedTuple):
     lenient: list[dict[str, Any]]
 
 
-def policy_without_life(stage: Stage) -> Path:
-    """Sign a policy that does not ask for a living head."""
+def policy_without_a_face(stage: Stage) -> Path:
+    """Sign a policy that asks neither for a living head nor for the holder's."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     key = load_pem_private_key(stage.fleet.policy_key.read_bytes(), password=None)
-    layers = tuple(layer for layer in Layer if layer is not Layer.LIVE)
+    layers = tuple(layer for layer in Layer if layer not in {Layer.LIVE, Layer.FACE})
     policy = Policy(
-        id="without-life", not_before=0, not_after=2**39, layers=layers, simulators_allowed=True
+        id="without-a-face", not_before=0, not_after=2**39, layers=layers, simulators_allowed=True
     )
     path = stage.root / "lenient.cose"
     path.write_bytes(sign_policy(policy, PrivateKeySigner(key)))  # type: ignore[arg-type] # P-256
@@ -87,7 +94,7 @@ def played(
 ) -> Iterator[Played]:
     stage = Stage(tmp_path_factory.mktemp("demo") / "stage")
     cases = [replace(case, **CHANGED[case.name]) for case in CASES]
-    prints = [case for case in CASES if case.name == "print"]
+    attacks = [case for case in CASES if case.name in ATTACKS]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRAM_LOG", "debug")
         build(stage, models=MODELS, portraits=PORTRAITS, say=lambda _: None)
@@ -96,7 +103,7 @@ def played(
             with Parts(stage) as parts:
                 rows = play(stage, parts, cases, models=MODELS)
                 lenient = play(
-                    stage, parts, prints, models=MODELS, policy=policy_without_life(stage)
+                    stage, parts, attacks, models=MODELS, policy=policy_without_a_face(stage)
                 )
             yield Played(stage, rows, lenient)
 
@@ -113,22 +120,78 @@ def test_one_thing_changed_turns_its_row_red(played: Played, name: str) -> None:
     assert row["fleet"]["outcome"] == row["outcome"]
 
 
-def test_the_policy_changed_turns_the_print_red(played: Played) -> None:
-    (row,) = played.lenient
-    assert (row["outcome"], row["ok"], row["checks"]["live"]) == ("accepted", False, "failed")
-    assert row["fleet"]["versions"]["policy"] == "without-life"
+def test_the_policy_changed_turns_the_attacks_red(played: Played) -> None:
+    assert [row["case"] for row in played.lenient] == list(ATTACKS)
+    for row in played.lenient:
+        assert (row["outcome"], row["ok"], row["checks"]["live"]) == ("accepted", False, "absent")
+        assert row["fleet"]["versions"]["policy"] == "without-a-face"
 
 
 def test_the_fleet_holds_each_record_once(played: Played) -> None:
     assert once_each(played.stage, [*played.rows, *played.lenient])
     assert not once_each(played.stage, played.rows)
-    assert len(at_fleet(played.stage)) == len(CASES) + 1
+    assert len(at_fleet(played.stage)) == len(CASES) + len(ATTACKS)
 
 
 def test_the_table_names_each_case(played: Played) -> None:
     text = table(played.rows)
     assert text.count("✗") == len(CASES)
     assert all(case.title in text for case in CASES)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "fleet", "told"),
+    [
+        ("delivered", ("not_holder", ["data_hash_mismatch"]), "same"),
+        ("stored", ("not_holder", ["data_hash_mismatch"]), "later"),
+        ("delivered", ("referred", ["issuer_unknown"]), "referred issuer_unknown"),
+        ("stored", None, "-"),
+    ],
+)
+def test_the_table_fits_a_hundred_columns_and_says_what_the_fleet_holds(
+    delivery: str, fleet: tuple[str, list[str]] | None, told: str
+) -> None:
+    row = {
+        "ok": True, "outcome": "not_holder", "reasons": ["data_hash_mismatch"],
+        "delivery": delivery, "ms": {"access": 12_345.6, "face_whole": 23_456.7, "whole": 98_765.4},
+    }  # fmt: skip
+    held = None if fleet is None else dict(zip(("outcome", "reasons"), fleet, strict=True))
+    rows = [{**row, "title": case.title, "fleet": held} for case in CASES]
+    head, *lines = table(rows).splitlines()
+    assert all(line.endswith(f" 23457 98765  {told}") for line in lines)
+    assert len(head) <= 100
+    assert len(told) > 5 or max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        (["turn_left", "turn_left"], True),
+        (["turn_left", "turn_left", "turn_left"], True),
+        (["turn_left", "turn_right"], False),
+        (["blink", "turn_left", "turn_left"], False),
+    ],
+)
+def test_a_recording_holds_what_it_shows_at_some_time(asked: list[ActName], held: bool) -> None:
+    assert _holds(("turn_left", "turn_left"), asked) is held
+    assert not _holds((), asked)
+
+
+def test_a_recording_goes_round() -> None:
+    recorded: tuple[ActName, ...] = ("blink", "turn_left")
+    assert _holds(recorded, ["turn_left", "blink", "turn_left"])
+    assert not _holds(recorded, ["turn_left", "turn_left"])
+
+
+def test_what_is_asked_against_a_recording_is_as_random_but_for_what_it_holds() -> None:
+    draws = Draws()
+    draws.recorded = ("turn_left", "turn_left")
+    seen: tuple[set[tuple[ActName, ...]], ...] = (set(), set())
+    for _ in range(3_000):
+        for acts, challenge in zip(seen, draws(), strict=True):
+            acts.add(tuple(step.act for step in challenge))
+    first, second = (set(each) for each in VARIANTS)
+    assert seen == (first - {("turn_left",) * 2}, second - {("turn_left",) * 3})
 
 
 def secrets_of(stage: Stage) -> list[bytes]:
@@ -208,7 +271,7 @@ def test_no_person_is_in_anything_that_was_written(played: Played) -> None:
 
 def test_the_logs_tell_of_sessions_and_nothing_of_frames(played: Played) -> None:
     said = (played.stage.logs / "station.log").read_text()
-    assert said.count('"session_ended"') == len(CASES) + 1
+    assert said.count('"session_ended"') == len(CASES) + len(ATTACKS)
     assert "vision_judged" in said
     assert "TensorFlow" not in said
 

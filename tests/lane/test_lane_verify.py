@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import signal
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +130,22 @@ def test_what_cannot_work_begins_no_session_and_is_named(
     assert url in said
 
 
+def test_a_device_that_does_not_answer_is_named_and_what_to_do(
+    stage: Stage, tmp_path: Path
+) -> None:
+    code, row, said = verify(stage, camera="v4l2:///dev/no-such-video")
+    assert (code, row["outcome"], row["reasons"]) == (1, "incomplete", ["device_missing"])
+    assert "device_missing: camera v4l2:///dev/no-such-video: " in said
+    assert "card reader" not in said
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PCSCLITE_CSOCK_NAME", str(tmp_path / "nobody.comm"))
+        code, row, said = verify(stage, card="pcsc://0")
+    assert (code, row["record"], row["reasons"]) == (3, None, ["device_missing"])
+    assert "device_missing: card reader pcsc://0: " in said
+    assert "does pcscd run?" in said
+    assert "camera" not in said
+
+
 def test_a_home_that_is_none_is_said_and_nothing_is_printed(stage: Stage, tmp_path: Path) -> None:
     code, row, said = verify(stage, home=str(tmp_path))
     assert (code, row) == (3, {})
@@ -142,6 +165,68 @@ def test_another_queue_gets_the_record(stage: Stage, tmp_path: Path) -> None:
     assert row["record"].endswith("/normal/1")
     shown = json.loads(tram("outbox", "status", "--outbox", path, "--json").stdout)
     assert (shown["lanes"]["normal"]["waiting"], shown["chain"]) == (1, "ok")
+
+
+class Terminal:
+    """A terminal with a kiosk in it, whose home names a reader that is not there."""
+
+    def __init__(self, stage: Stage, *options: str) -> None:
+        self._keys, screen = pty.openpty()
+        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tram", "kiosk", "--home", stage.device.root),
+                *("--models", MODELS, *options),
+            ],
+            stdin=screen, stdout=screen, stderr=screen, cwd=ROOT, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "PCSCLITE_CSOCK_NAME": "/nobody.comm"},
+        )  # fmt: skip
+        os.close(screen)
+
+    def see(self, text: str, *, within_s: float = 30.0) -> None:
+        """Wait until something was shown."""
+        shown, until = b"", time.monotonic() + within_s
+        while text.encode() not in shown:
+            assert time.monotonic() < until, shown[-2000:]
+            if select.select([self._keys], [], [], 0.2)[0]:
+                shown += os.read(self._keys, 65_536)
+
+    def press(self, key: bytes) -> None:
+        os.write(self._keys, key)
+
+    def end(self, within_s: float = 20.0) -> int | None:
+        """Return the exit code, or None if it goes on."""
+        until = time.monotonic() + within_s
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                if select.select([self._keys], [], [], 0.2)[0]:
+                    os.read(self._keys, 65_536)
+        return self.process.poll()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._keys)
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x11"], ids=["ctrl-c", "ctrl-q"])
+def test_a_kiosk_without_a_reader_is_left_by_a_key(stage: Stage, key: bytes) -> None:
+    with closing(Terminal(stage)) as terminal:
+        terminal.see("Máy")
+        terminal.press(key)
+        assert terminal.end() == 0
+
+
+def test_a_locked_kiosk_is_not(stage: Stage, tmp_path: Path) -> None:
+    # A socket of its own: whoever is ended leaves it behind.
+    own = ("--link-socket", str(tmp_path / "link.sock"))
+    with closing(Terminal(stage, "--locked", *own)) as terminal:
+        terminal.see("Máy")
+        terminal.press(b"\x03\x11")
+        assert terminal.end(within_s=3.0) is None
+        terminal.process.terminate()
+        assert terminal.end() is not None
 
 
 def test_a_headless_kiosk_listens_for_its_link_and_ends_when_told(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from emrtd.errors import ChipLied, ChipMalformed, EMRTDError
-from emrtd.evidence import MAX_EVIDENCE_BYTES, Evidence
+from emrtd.evidence import FILE_NAMES, MAX_EVIDENCE_BYTES, Evidence
 from emrtd.lds import dg1, dg3, dg7, dg11, dg12, dg13, dg16
 from emrtd.lds.dg3 import FingerImage
 from emrtd.lds.dg7 import CodedImage
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EVIDENCE_FILE = "evidence.cbor"
+_KEPT = frozenset(
+    f"{before}{name}{after}"
+    for name in (EVIDENCE_FILE, *(f"{name}.bin" for name in FILE_NAMES))
+    for before, after in (("", ""), (".", ".part"))
+)
+"""What a reading leaves in a folder, an interrupted one too."""
 _CHECKS = ("pa", "aa", "ca", "cam", "ta")
 _CONTENTS: Mapping[str, Callable[[bytes], Any]] = {
     "DG1": lambda raw: dg1.parse(raw).mrz,
@@ -128,12 +134,33 @@ def unread(error: EMRTDError, *, apdus: int, phase: str) -> dict[str, Any]:
     }
 
 
+def clear(directory: Path) -> None:
+    """Remove what an earlier reading left in a folder, so that two people's files never mix.
+
+    Raises:
+        FileExistsError: something else is in it; nothing was removed.
+        OSError: it cannot be read or written.
+    """
+    found = list(directory.iterdir()) if directory.exists() else []
+    others = [path for path in found if path.name not in _KEPT or path.is_dir()]
+    if others:
+        raise FileExistsError(
+            f"{directory} holds something else than an earlier reading: name another folder"
+        )
+    # The evidence first: what is left of an interrupted removal is no reading.
+    for path in sorted(found, key=lambda path: path.name != EVIDENCE_FILE):
+        path.unlink()
+
+
 def keep(evidence: Evidence, directory: Path) -> None:
     """Write the raw files and the evidence into a folder that only its owner reads.
 
+    What an earlier reading left in it is removed.
+
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or holds something else.
     """
+    clear(directory)
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     for name, raw in evidence.files.items():

@@ -6,9 +6,11 @@ device can tell, the station tells.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Final
 
-from hw.errors import DeviceError
+from emrtd.errors import EMRTDError
+from hw.errors import DeviceError, DeviceTimeout
 from hw.open import open_camera, open_card
 from models.calibration import CalibrationError
 from models.calibration import find as find_calibration
@@ -18,6 +20,10 @@ from models.runtime import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+GLANCE_S: Final = 0.3
+"""How long a card may take that nobody needs."""
 
 
 class NotReadyError(Exception):
@@ -69,14 +75,46 @@ def check_models(folder: Path, net: str | None = None) -> None:
         raise NotReadyError("device_failed", f"{folder}: {error} ({compares})") from error
 
 
+def ailing(card_url: str, camera_url: str) -> tuple[str, ...]:
+    """Return a sentence for each device that does not answer now: which, why, and what to do.
+
+    No card and no person is needed, nor read. Only while no kiosk holds the devices.
+    """
+    asked = (
+        ("card reader", card_url, _reader_answers, "is it attached, and does pcscd run?"),
+        ("camera", camera_url, _camera_answers, "is it attached, and may this user open it?"),
+    )
+    told = []
+    for name, url, answers, remedy in asked:
+        try:
+            answers(url)
+        except DeviceError as error:
+            told.append(f"{name} {url}: {error}; {remedy}")
+    return tuple(told)
+
+
+def _reader_answers(url: str) -> None:
+    port = open_card(url)
+    try:
+        # That no card lies there is no fault of the reader's, nor is a card that leaves.
+        with contextlib.suppress(DeviceTimeout, EMRTDError):
+            port.connect(timeout_s=GLANCE_S)
+    finally:
+        port.close()
+
+
+def _camera_answers(url: str) -> None:
+    camera = open_camera(url)
+    try:
+        camera.open()
+    finally:
+        camera.close()
+
+
 def _check_card(url: str) -> None:
     open_card(url).close()
 
 
 def _check_camera(url: str) -> None:
-    camera = open_camera(url)
-    if camera.simulated:
-        try:
-            camera.open()
-        finally:
-            camera.close()
+    if open_camera(url).simulated:
+        _camera_answers(url)

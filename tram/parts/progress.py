@@ -7,14 +7,29 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 TICK_S: Final = 2.0
+LATE_S: Final = 1.5
+
+
+@contextmanager
+def said_if_late(what: str, *, after_s: float = LATE_S) -> Iterator[None]:
+    """Say on stderr what is going on if it still goes on after so many seconds; else nothing."""
+    late = threading.Timer(after_s, click.echo, (what,), {"err": True})
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
 
 
 class Progress:

@@ -26,7 +26,7 @@ from tram.parts.mosquitto import Mosquitto
 from tram.parts.pcscd import Pcscd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -83,9 +83,16 @@ class Stage:
         """One person for the simulated camera."""
         return self.root / "heads" / f"{name}.npz"
 
-    def camera_url(self, head: str, *, flat: bool) -> str:
-        """The camera before which that person stands, or a print of that person."""
-        return f"sim://camera?file={self.head(head)}" + ("&flat=1" if flat else "")
+    def camera_url(self, head: str, *, flat: bool, recorded: Sequence[str] = ()) -> str:
+        """The camera before which that person stands, or a print of that person, or a recording.
+
+        Args:
+            head: whose.
+            flat: whether it is a print.
+            recorded: the acts of the challenge that a recording shows; none: it is no recording.
+        """
+        shown = ("&flat=1" if flat else "") + (f"&replay={','.join(recorded)}" if recorded else "")
+        return f"sim://camera?file={self.head(head)}{shown}"
 
     def chip(self, card: str, *, fault: str | None) -> Chip:
         """Load a card as a chip that may misbehave."""

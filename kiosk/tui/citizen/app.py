@@ -43,7 +43,17 @@ _STOPPABLE: Final = frozenset({Screen.KEY, Screen.READING, Screen.FACE, Screen.C
 _OPEN_ACTIONS: Final = frozenset(
     {"cancel", "press", "focus_next", "focus_previous", "app.focus_next", "app.focus_previous"}
 )
-"""What keys may do on a locked kiosk."""
+"""What keys may do."""
+_LEAVING_ACTIONS: Final = frozenset({"quit", "help_quit", "app.quit", "app.help_quit"})
+"""What more they may do where the screen may be left: ctrl+q and ctrl+c."""
+
+
+def _way_out(view: ViewModel) -> Label:
+    """Return what is said of the network; what is out of service does not serve, either way."""
+    if view.around.online:
+        return Label.ONLINE
+    closed = view.prompt is Prompt.OUT_OF_SERVICE
+    return Label.OFFLINE_CLOSED if closed else Label.OFFLINE
 
 
 class ViewChanged(Message):
@@ -63,7 +73,7 @@ class CitizenApp(App[None]):
 
     Args:
         station: whose view is shown.
-        locked: whether nobody in front of it may leave it; ctrl+q leaves an unlocked one.
+        locked: whether nobody in front of it may leave it; ctrl+q and ctrl+c leave an unlocked one.
     """
 
     CSS_PATH = Path(__file__).parents[1] / "citizen.tcss"
@@ -160,7 +170,7 @@ class CitizenApp(App[None]):
     def _render_head(self, view: ViewModel, speech: Speech) -> None:
         say = speech.first.say
         self.query_one("#title", Static).update(say(Label.TITLE))
-        online = say(Label.ONLINE if view.around.online else Label.OFFLINE)
+        online = say(_way_out(view))
         step = say(Label.STEP, step=view.step, steps=STEPS)
         self.query_one("#online", Static).update(online)
         self.query_one("#step", Static).update(step)
@@ -240,11 +250,15 @@ class CitizenApp(App[None]):
         elif self._view.screen is Screen.VERDICT:
             self._station.post(Dismissed())
 
+    def action_help_quit(self) -> None:
+        """Leave on ctrl+c, too: the toolkit's own says in English how to."""
+        self.exit()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Refuse every action of the toolkit that a citizen has no use for."""
-        if self._locked and action not in _OPEN_ACTIONS:
-            return False
-        return super().check_action(action, parameters)
+        if action in _OPEN_ACTIONS or (action in _LEAVING_ACTIONS and not self._locked):
+            return super().check_action(action, parameters)
+        return False
 
     def _fatal_error(self) -> None:
         """Print the kind of a crash alone: Textual's own prints every variable, digits too."""

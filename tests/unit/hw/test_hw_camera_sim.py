@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw.camera import portrait
+from hw.camera.attack import tape
 from hw.camera.controls import Controls
 from hw.camera.head import BACKDROP_RGB
 from hw.camera.port import Cue, Frame
@@ -189,6 +190,44 @@ def test_a_print_turns_as_a_whole_and_tilts(make) -> None:
     assert abs(mark_x(turned) - MIDDLE[0]) < 3
 
 
+def test_a_recording_does_what_it_shows_and_not_what_is_asked(make) -> None:
+    camera = make(recorded=[Cue.TURN_LEFT])
+    places = []
+    first_act_s = tape([Cue.TURN_LEFT], np.random.default_rng(0))[0][0]
+    until = time.monotonic() + first_act_s + 1.15 * TURN_S
+    for frame in camera.frames():
+        camera.cue(Cue.TURN_RIGHT)
+        places.append(mark_x(frame.rgb) - MIDDLE[0])
+        if time.monotonic() > until:
+            break
+    assert places[-1] > 12
+    assert min(places) > -3
+    assert max(places[: len(places) // 3]) < 3
+
+
+def test_a_recording_is_the_same_each_time_and_begins_with_its_first_frame(make) -> None:
+    camera = make(recorded=[Cue.TURN_LEFT, Cue.BLINK])
+    begun = list(camera._tape)
+    assert [cue for _, cue in begun[:4]] == [
+        Cue.TURN_LEFT, Cue.LOOK_AHEAD, Cue.BLINK, Cue.LOOK_AHEAD
+    ]  # fmt: skip
+    time.sleep(1.1 * begun[0][0])
+    next(camera.frames())
+    assert camera._tape == begun
+    camera._play(begun[3][0], time.monotonic_ns())
+    assert camera._tape == begun[4:]
+    assert camera._blink_ns is not None
+    camera.close()
+    camera.open()
+    assert camera._tape == begun
+
+
+def test_a_url_puts_a_recording_in(file: Path) -> None:
+    asked = {"file": str(file), "replay": "turn_left,blink"}
+    assert HeadCamera.from_url_query(asked)._recorded == (Cue.TURN_LEFT, Cue.BLINK)
+    assert HeadCamera.from_url_query({"file": str(file)})._recorded == ()
+
+
 def test_nobody_one_and_three(make) -> None:
     nobody = next(make(faces=0).frames()).rgb
     assert (nobody == BACKDROP_RGB).all()
@@ -259,6 +298,11 @@ def test_a_url_chooses(file: Path) -> None:
         {"faces": "one"},
         {"blink": "1"},
         {"file": ""},
+        {"replay": ""},
+        {"replay": "turn_left,"},
+        {"replay": "look_ahead"},
+        {"replay": "left"},
+        {"replay": ",".join(["blink"] * 9)},
     ],
 )
 def test_a_url_that_asks_for_something_else_is_refused(options: dict[str, str]) -> None:

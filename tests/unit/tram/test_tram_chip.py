@@ -59,6 +59,11 @@ def test_a_card_is_issued_and_trust_holds_only_the_country_signer_and_what_it_re
         assert stat.S_IMODE(private.stat().st_mode) == 0o600
 
 
+def test_a_card_that_takes_anothers_place_is_said_to(tmp_path: Path, picture: Path) -> None:
+    assert "instead of the file that was there" not in issue(tmp_path, picture).stderr
+    assert "instead of the file that was there" in issue(tmp_path, picture).stderr
+
+
 def test_the_same_issuer_signs_the_next_card(tmp_path: Path, picture: Path) -> None:
     issue(tmp_path, picture)
     before = (tmp_path / "pki" / "pki.json").read_bytes()
@@ -257,6 +262,45 @@ def test_everything_that_may_be_kept_is_read(tmp_path: Path, picture: Path) -> N
     kept = {path.stem: path.read_bytes() for path in (tmp_path / "kept").glob("*.bin")}
     assert kept == dict(card.files)
     assert "COM" in kept
+
+
+def test_a_folder_never_holds_files_of_two_readings(tmp_path: Path, picture: Path) -> None:
+    issue(tmp_path, picture)
+    kept = tmp_path / "kept"
+    assert read(tmp_path, "--out", kept).exit_code == 1
+    (kept / "DG16.bin").write_bytes(b"an earlier person's")
+    (kept / ".DG1.bin.part").write_bytes(b"an earlier person's")
+    read(tmp_path, "--out", kept)
+    card = CardImage.from_json((tmp_path / "card.json").read_bytes())
+    assert {path.name for path in kept.iterdir()} == {
+        "evidence.cbor", *(f"{name}.bin" for name in card.files)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("fails", [{"can": "999999"}, {"fault": "torn:12"}])
+def test_a_reading_that_fails_leaves_nobodys_files(
+    tmp_path: Path, picture: Path, fails: dict[str, str]
+) -> None:
+    issue(tmp_path, picture)
+    kept = tmp_path / "kept"
+    read(tmp_path, "--out", kept)
+    assert read(tmp_path, "--out", kept, **fails).exit_code == 1
+    assert list(kept.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["letter.txt", "firmware.bin", "DG1.bin/deeper"])
+def test_a_folder_with_anything_else_is_refused_and_left_alone(
+    tmp_path: Path, picture: Path, name: str
+) -> None:
+    issue(tmp_path, picture)
+    other = tmp_path / "home" / name
+    other.parent.mkdir(parents=True)
+    other.write_text("mine")
+    done = read(tmp_path, "--out", tmp_path / "home")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "name another folder" in done.stderr
+    assert other.read_text() == "mine"
+    assert len(list((tmp_path / "home").iterdir())) == 1
 
 
 def test_a_folder_without_evidence_is_told_what_is_missing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kiosk.outbox import DEFAULT_QUOTA_BYTES, Draft, Outbox
-from tram.outbox import outbox
+from tram.outbox import _in_words, outbox
 from wire.cose import PrivateKeySigner
 from wire.reasons import Outcome
 from wire.record import Bands, CheckBand, OperationsPart, TimeQuality, Versions
@@ -92,6 +92,23 @@ def test_status_in_words(home: Path) -> None:
     assert said.exit_code == 0
     assert "next 7, acknowledged 0, waiting 6, the oldest for" in said.stdout
     assert said.stdout.endswith("chain ok\n")
+
+
+def test_status_in_words_says_what_is_wrong(home: Path) -> None:
+    change(home, "UPDATE groups SET raw = CAST(raw || x'00' AS BLOB) WHERE first = 3")
+    said = tram_outbox("status", "--home", home)
+    assert said.exit_code == 1
+    assert said.stdout.splitlines()[-1].startswith("chain broken: normal 3: ")
+    assert said.stdout.splitlines()[-1].removeprefix("chain broken") in said.stderr
+
+
+@pytest.mark.parametrize(("percent", "told"), [(89, False), (91, True), (100, True)])
+def test_status_in_words_says_that_a_queue_is_nearly_full(
+    home: Path, percent: int, told: bool
+) -> None:
+    state = json.loads(tram_outbox("status", "--home", home, "--json").stdout)
+    state["bytes"] = state["quota"] * percent // 100
+    assert ("nearly full" in _in_words(state, "")) is told
 
 
 def test_verify_reads_every_group(home: Path) -> None:

@@ -43,6 +43,17 @@ def pki() -> TestPKI:
     )
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_folder_without_an_issuer_is_not_listed_in_silence(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    done = tram_trust("list", tmp_path, *options)
+    assert (done.exit_code, done.stdout) == (0, "[]\n" if options else "")
+    assert done.stderr == (
+        f"tram trust: {tmp_path} holds no issuer's certificate (*.der): nobody is trusted\n"
+    )
+
+
 def test_der_and_pem_of_one_certificate_are_imported_once(tmp_path: Path, pki: TestPKI) -> None:
     der, into = pki.csca.certificate, tmp_path / "trust"
     (tmp_path / "csca.der").write_bytes(der)

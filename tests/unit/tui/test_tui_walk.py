@@ -21,7 +21,7 @@ from tui_material import (
 )
 
 from emrtd.keys import CAN
-from kiosk.i18n import words
+from kiosk.i18n import Label, words
 from kiosk.session.effects import FileRecord, ReadChip
 from kiosk.session.events import (
     Cancelled,
@@ -262,12 +262,36 @@ async def test_a_locked_kiosk_cannot_be_left() -> None:
         assert text_of(app) == before
 
 
-async def test_an_unlocked_one_can() -> None:
-    app = still(ScriptedStation(), locked=False)
+@pytest.mark.parametrize("screen", ["welcome", "closed", "key"])
+@pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
+async def test_an_unlocked_one_can(screen: str, key: str) -> None:
+    app = still(station_at(screen), locked=False)
     async with app.run_test(size=(60, 16)) as pilot:
-        await pilot.press("ctrl+q")
+        await pilot.press(key)
         await pilot.pause()
         assert app._exit is True
+
+
+async def test_the_toolkit_says_nothing_to_a_citizen_even_where_it_can_be_left() -> None:
+    app = still(ScriptedStation(), locked=False)
+    async with app.run_test(size=(60, 16)) as pilot:
+        before = text_of(app)
+        for key in ("ctrl+p", "ctrl+z", "ctrl+backslash", "f1", "f12", "ctrl+s", "super+c"):
+            await pilot.press(key)
+        for action in ("show_help_panel", "change_theme", "notify('Hello')", "command_palette"):
+            await app.run_action(action)
+        await pilot.pause()
+        assert (len(app.screen_stack), len(app._notifications)) == (1, 0)
+        assert text_of(app) == before
+
+
+async def test_what_is_out_of_service_does_not_say_that_it_serves() -> None:
+    for screen, said in (("welcome", Label.OFFLINE), ("closed", Label.OFFLINE_CLOSED)):
+        app = still(station_at(screen))
+        async with app.run_test(size=(80, 24)):
+            shown = text_of(app)
+            assert words("vi").say(said) in shown
+            assert (words("vi").say(Label.OFFLINE) in shown) is (said is Label.OFFLINE)
 
 
 async def test_words_fit_after_the_window_changed() -> None:
