@@ -78,16 +78,17 @@ class Net:
             raise ModelError("", "failed", "the runtime failed") from error
 
 
-def load(content: bytes, *, threads: int = 1) -> Net:
+def load(content: bytes, *, threads: int = 1, shape: tuple[int, ...] | None = None) -> Net:
     """Make a net ready to run.
 
     Args:
         content: a TFLite file, already verified; at most `MAX_MODEL_BYTES`.
         threads: 1 to `MAX_THREADS`.
+        shape: which shape its first input is to have from now on; None: the file's.
 
     Raises:
-        ModelError: it is no such file, it has tensors of another kind than float32, or no runtime
-            is installed.
+        ModelError: it is no such file, it cannot have that shape, it has tensors of another kind
+            than float32, or no runtime is installed.
     """
     if not 1 <= threads <= MAX_THREADS:
         raise ValueError("threads out of range")
@@ -96,6 +97,10 @@ def load(content: bytes, *, threads: int = 1) -> Net:
     interpreter_class = _interpreter_class()
     try:
         interpreter = interpreter_class(model_content=shortened(content), num_threads=threads)
+        if shape is not None:
+            # Before anything is allocated: the net is then as fixed as if its file said so.
+            first = interpreter.get_input_details()[0]["index"]
+            interpreter.resize_tensor_input(first, shape)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelError("", "failed", "the runtime refused the model file") from error

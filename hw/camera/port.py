@@ -1,8 +1,7 @@
 """The port of a camera: fresh frames, in order, from the device that was opened.
 
-Every driver (file, sim, picamera, v4l2) implements it in full. File, sim and, on a stand-in of the
-kernel, v4l2 pass one contract suite; picamera, which counts no dropped frames, has tests of its own
-on a stand-in of the vendor's library. It knows nothing of faces.
+Every driver (file, sim, picamera, v4l2) implements it in full and passes one contract suite: v4l2
+on a stand-in of the kernel, picamera on one of the vendor's library. It knows nothing of faces.
 """
 
 from __future__ import annotations

@@ -84,6 +84,10 @@ class Trial:
         """Whether the person may look elsewhere, or close the eyes, just now."""
         return self._part is not _Part.PAUSE
 
+    def too_soon(self, at_s: float) -> bool:
+        """Return whether nobody can have begun by then to do what was just asked."""
+        return self._part is _Part.ACT and at_s - self.since_s < REACTION_S
+
     def take_cues(self) -> list[CueName]:
         """Return what is to be said since the last call."""
         said, self._cues = self._cues, []
@@ -161,7 +165,7 @@ class Trial:
         if passed_s > self._step.within_s:
             return Standing.TOO_LATE
         progress = self._feed(sight, mesh)
-        early = passed_s < REACTION_S and progress is not Progress.WAITING
+        early = self.too_soon(sight.taken_s) and progress is not Progress.WAITING
         if progress is Progress.FAILED or early:
             return Standing.ASTRAY
         if progress is Progress.TURNED:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 PACE_S: Final = 0.075
 """Between two frames that count for anything but that the track goes on. Those of a faster camera
 in between are neither recognised nor taken for an act, a trace or a surface: nothing is shown by a
-frame whose face was not seen to be the same. A camera of ten frames a second has each count."""
+frame whose face was not seen to be the same. A camera of ten frames a second has each count, and so
+has any while nobody can have done yet what was just asked."""
 FRONTAL_FRAMES: Final = 3
 """So many good frames before anything is asked."""
 APART_S: Final = 0.25
@@ -221,7 +222,8 @@ class Examination:
         return said
 
     def _advance(self, sight: Sight, mesh: Mesh) -> list[Said]:
-        if sight.taken_s - self._paced_s < PACE_S:
+        hasty = self._trial is not None and self._trial.too_soon(sight.taken_s)
+        if sight.taken_s - self._paced_s < PACE_S and not hasty:
             return []
         self._paced_s = sight.taken_s
         self._layers.follow(sight)

@@ -27,6 +27,11 @@ CLEAN: Final = "dlib-resnet"
 """The net whose licence leaves no doubt."""
 STRICT: Final = "strict"
 """Both, and both must agree."""
+AGREED: Final = "agreed"
+"""Names how `Strict` makes one closeness of two: a calibration holds for no other way."""
+MAX_LEAD: Final = 0.1
+"""Of two nets' mean over the lesser. At the thresholds that LFW gives for 1e-4, the lesser alone
+misses 3.1 % of ORL s1-s20 and .8 % of s21-s40, this 1.6 and .1 %; from .05 to .2 it is level."""
 MIN_NORM: Final = 1e-6
 ALIGNMENTS: Final = {
     "arcface-112": (align.align, align.PIPELINE),
@@ -184,7 +189,7 @@ class Embedder:
 
 
 class Strict:
-    """Two embedding nets of which the more doubtful one decides.
+    """Two embedding nets that must agree: their mean, held near the more doubtful one.
 
     An embedding is both, one behind the other, each of length 1/sqrt(2).
     """
@@ -212,8 +217,8 @@ class Strict:
 
     @property
     def pipeline(self) -> str:
-        """Both nets'."""
-        return ".".join(each.pipeline for each in self._nets)
+        """Both nets', and how two closenesses become one."""
+        return ".".join([*(each.pipeline for each in self._nets), AGREED])
 
     @property
     def size(self) -> int:
@@ -231,16 +236,19 @@ class Strict:
     def closeness(
         self, one: NDArray[np.float32], other: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        """Return the lesser of both nets' closeness; see `FaceEmbedder.closeness`.
+        """Return the mean of both nets' closeness; see `FaceEmbedder.closeness`.
 
+        It is never more than `MAX_LEAD` above the lesser one, so that no net can outvote the other.
         The second net's cosine c counts as 1 - 2 sqrt(1 - c), a function that rises with it and
         spreads the crowd near 1 over the range of the first.
         """
         cut = self._nets[0].size
         first = np.clip(2.0 * _cosines(one[..., :cut], other[..., :cut]), -1.0, 1.0)
-        second = np.clip(2.0 * _cosines(one[..., cut:], other[..., cut:]), -1.0, 1.0)
-        lesser: NDArray[np.float64] = np.minimum(first, 1.0 - 2.0 * np.sqrt(1.0 - second))
-        return lesser.clip(-1.0, 1.0)
+        cosine_of_second = np.clip(2.0 * _cosines(one[..., cut:], other[..., cut:]), -1.0, 1.0)
+        second = np.maximum(1.0 - 2.0 * np.sqrt(1.0 - cosine_of_second), -1.0)
+        lead = np.minimum(np.abs(first - second) / 2.0, MAX_LEAD)
+        agreed: NDArray[np.float64] = np.minimum(first, second) + lead
+        return agreed
 
 
 def open_embedder(models: Path, net: str | None = None, *, threads: int = 1) -> FaceEmbedder:

@@ -86,13 +86,13 @@ class Trace:
     """What is kept of one frame.
 
     Attributes:
-        small: (h, w) float32, luma 0..255, the frame made smaller.
+        small: (h, w) uint8, luma, the frame made smaller: minutes of them are kept.
         points: (34, 2) float64, x and y of the stable points in it.
         eye_distance: between the middles of the eyes, in it.
         moire: how far the strongest frequency of the face stands out, 1 or more; 0: not measured.
     """
 
-    small: NDArray[np.float32] = field(repr=False)
+    small: NDArray[np.uint8] = field(repr=False)
     points: NDArray[np.float64] = field(repr=False)
     eye_distance: float
     moire: float
@@ -114,7 +114,7 @@ def trace(rgb: NDArray[np.uint8], mesh: Mesh) -> Trace:
     """
     picture.check(rgb)
     factor = max(max(rgb.shape[:2]) // SMALL_SIDE_PX, 1)
-    small = np.asarray(Image.fromarray(rgb).reduce(factor).convert("L"), dtype=np.float32)
+    small = np.asarray(Image.fromarray(rgb).reduce(factor).convert("L"), dtype=np.uint8)
     return Trace(
         small=small,
         points=mesh.points[list(STABLE), :2].astype(np.float64) / factor,
@@ -268,13 +268,13 @@ def _with_one(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([points, np.ones((len(points), 1), dtype=np.float64)], axis=1)
 
 
-def _inside(points: NDArray[np.float64], small: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _inside(points: NDArray[np.float64], small: NDArray[np.uint8]) -> NDArray[np.bool_]:
     high = np.array(small.shape[::-1]) - 1.001
     inside = (points >= 0) & (points <= high)
     return inside[:, 0] & inside[:, 1]
 
 
-def _at(small: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _at(small: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the luma at places, between pixels by their four neighbours."""
     high = np.array(small.shape[::-1]) - 1.001
     x, y = np.clip(points, 0, high).T
@@ -294,7 +294,9 @@ def is_striped(traces: Sequence[Trace]) -> bool:
 
 def _striped(one: Trace, other: Trace) -> bool:
     """Return whether the rows' light changed in even stripes."""
-    before, after = (np.maximum(each.small.mean(axis=1), 1.0) for each in (one, other))
+    before, after = (
+        np.maximum(each.small.mean(axis=1, dtype=np.float32), 1.0) for each in (one, other)
+    )
     change = np.log(after / before).astype(np.float64)
     place = np.linspace(-1, 1, len(change))
     change -= np.polyval(np.polyfit(place, change, 3), place)

@@ -246,12 +246,12 @@ def _square(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.uint8]:
 
 def _patterns(channel: NDArray[np.int16], radius: int) -> NDArray[np.float64]:
     """Return the share of each pattern in the oval: (`BINS`,), sum 1."""
-    middle = channel[radius:-radius, radius:-radius]
-    code = np.zeros(middle.shape, dtype=np.intp)
+    least = channel[radius:-radius, radius:-radius] + np.int16(CALM)
+    code = np.zeros(least.shape, dtype=np.uint8)
     for place, (down, along) in enumerate(NEIGHBOURS):
         rows = slice(radius + down * radius, SIDE - radius + down * radius)
         columns = slice(radius + along * radius, SIDE - radius + along * radius)
-        code |= (channel[rows, columns] >= middle + CALM).astype(np.intp) << place
+        code |= (channel[rows, columns] >= least).astype(np.uint8) << np.uint8(place)
     inside = _INSIDE[radius:-radius, radius:-radius]
     counts = np.bincount(_PATTERN_BINS[code[inside]], minlength=BINS).astype(np.float64)
     shares: NDArray[np.float64] = counts / counts.sum()

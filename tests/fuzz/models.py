@@ -11,6 +11,7 @@ from models.face import texture
 from models.face.texture import TextureError
 from models.manifest import parse
 from models.portrait import PortraitError, decode
+from models.prelu import shortened
 from models.runtime import ModelError
 
 TARGETS = {
@@ -21,6 +22,7 @@ TARGETS = {
         (PortraitError,),
     ),
     "models.manifest.parse": (parse, (ModelError,)),
+    "models.prelu": (shortened, ()),
     "models.calibration.parse": (calibration.parse, (CalibrationError,)),
     "models.face.texture": (texture.parse, (TextureError,)),
     "models.evaluate.pad": (lambda raw: pad.parse(b"file,attack\n" + raw), (PairsError,)),

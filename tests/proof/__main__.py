@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.__main__ import machine
 from tests.fuzz.__main__ import attack_all
-from tests.proof import dlib_net, mutation, runtimes
+from tests.proof import dlib_net, leader_net, mutation, runtimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +60,11 @@ def dlib(_seconds: float) -> Proved:
     return Proved(*dlib_net.prove())
 
 
+def leader(_seconds: float) -> Proved:
+    """Let its authors' program judge the conversion of LEADER."""
+    return Proved(*leader_net.prove())
+
+
 def mutants(seconds: float) -> Proved:
     """Take every refusal of the chip library's reader away; a test must notice each."""
     return Proved(*mutation.run(seconds, workers=os.cpu_count() or 1))
@@ -70,6 +75,7 @@ SUITES: dict[str, Callable[[float], Proved]] = {
     "fuzz": fuzz,
     "runtimes": both_runtimes,
     "dlib": dlib,
+    "leader": leader,
 }
 
 

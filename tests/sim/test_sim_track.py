@@ -135,6 +135,18 @@ def test_a_face_elsewhere_is_found_there(render, fps: int) -> None:
     assert np.abs(found.eyes - expected.eyes).max() < 0.1 * expected.eye_distance_px
 
 
+def test_who_steps_in_front_is_meant_and_no_longer_who_was_followed(render) -> None:
+    small = render(HOLDER)[::3, 128:-128:3]
+    high, wide = small.shape[:2]
+    alone, both = NOBODY.copy(), np.roll(render(OTHER), ASIDE_PX, axis=1)
+    alone[:high, :wide] = both[:high, :wide] = small
+    track = Watched()
+    assert track.see(alone, after_s=SLOW_S).mesh.eyes[:, 0].max() < wide
+    found = track.see(both, after_s=SLOW_S)
+    assert found.faces == 1
+    assert found.mesh.eyes[:, 0].min() > wide
+
+
 def test_a_face_that_is_gone_is_none_at_once_and_comes_back(render) -> None:
     track = Watched()
     assert track.see(render(HOLDER)).faces == 1

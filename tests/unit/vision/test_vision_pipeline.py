@@ -94,7 +94,7 @@ def test_frames_cover_half_a_second_however_fast_they_come() -> None:
 
 def test_a_fast_cameras_frames_pass_as_a_slow_ones_do() -> None:
     room = Room()
-    for frames, yaw in ((3 * LOOK, 0), (9, 24), (12, 0)):
+    for frames, yaw in ((3 * LOOK + 5, 0), (9, 24), (12, 0)):
         room.see(frames, yaw=yaw, after_s=FRAME_S / 3)
     assert room.cues == ["turn_left", "look_ahead"]
     assert room.last.live == "passed"
@@ -102,12 +102,12 @@ def test_a_fast_cameras_frames_pass_as_a_slow_ones_do() -> None:
 
 def test_frames_in_between_are_neither_recognised_nor_an_act() -> None:
     room = Room(seconds=10)
-    room.see(LOOK)
+    room.see(LOOK + 2)
     assert room.cues == ["turn_left"]
     for _ in range(100):
-        room.see(yaw=0, after_s=FRAME_S / 3)
         # "?" is nobody who could be recognised.
         room.see(2, yaw=24, who="?", after_s=FRAME_S / 3)
+        room.see(after_s=FRAME_S / 3)
     assert room.cues == ["turn_left"]
     assert room.last.live == "failed"
 

@@ -59,7 +59,7 @@ def person(name: str) -> np.ndarray:
 
 def trace_of(points: Mesh, *, moire: float = 10.0) -> Trace:
     """Return what is kept of a frame whose background is blank."""
-    small = np.full((120, 160), 100, dtype=np.float32)
+    small = np.full((120, 160), 100, dtype=np.uint8)
     return Trace(small, points.points[list(STABLE), :2] / 4.0, EYES_PX / 4, moire)
 
 
