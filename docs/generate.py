@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import commands_page
 import emrtd_page
 import face_accuracy_page
+import finger_accuracy_page
 import reasons_page
 import session_page
 
@@ -24,6 +25,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page.render,
     "emrtd.md": emrtd_page.render,
     "face-accuracy.md": face_accuracy_page.render,
+    "finger-accuracy.md": finger_accuracy_page.render,
     "reasons.md": reasons_page.render,
     "session.md": session_page.render,
 }

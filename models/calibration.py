@@ -130,7 +130,7 @@ class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     format: Literal["tram-calibration-1"] = "tram-calibration-1"
     modality: Modality
-    net: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9+-]{0,199}\Z")]
+    net: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.+-]{0,199}\Z")]
     pipeline: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,39}\Z")]
     commit: Annotated[str, Meta(pattern=r"\A([0-9a-f]{40}|unknown)\Z")]
     safety: Annotated[float, Meta(ge=1, le=1000)]

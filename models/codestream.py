@@ -2,9 +2,9 @@
 
 Knows the marker segments of JPEG and JPEG 2000 that decide how much work and memory a decoder
 spends, and refuses more than any portrait needs. A few kilobytes can otherwise ask for gigabytes (a
-JPEG 2000 picture cut into a million precincts) or for minutes (a progressive JPEG of thousands of
-scans). Decodes nothing. Markers that it does not know are refused, not skipped: a decoder may read
-them differently.
+JPEG 2000 picture cut into a million precincts, or into 65,535 layers of quality) or for minutes (a
+progressive JPEG of thousands of scans). Decodes nothing. Markers that it does not know are refused,
+not skipped: a decoder may read them differently.
 
 Spec: [15444-1].
 """
@@ -12,12 +12,11 @@ Spec: [15444-1].
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import Final
 
 JPEG_BEGIN: Final = b"\xff\xd8"
 START_OF_SCAN: Final = b"\xff\xda"
-MAX_SCANS: Final = 32
-"""A progressive picture has about ten."""
 JP2_SIGNATURE: Final = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 CODESTREAM_BEGIN: Final = b"\xff\x4f\xff\x51"
 MAX_BOXES: Final = 64
@@ -25,9 +24,8 @@ MAX_COMPONENTS: Final = 4
 MAX_TILES: Final = 256
 MAX_TILE_PARTS: Final = 1024
 MAX_LEVELS: Final = 12
-MAX_PRECINCTS: Final = 16_384
-MAX_BLOCKS: Final = 65_536
-"""In all tiles, components and levels. Four megapixels in blocks of 32 have 12,000."""
+MAX_LAYERS: Final = 64
+"""Of quality. Encoders make one; archives twelve or twenty."""
 SIZ, COD, COC, SOT, SOD = 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93
 KNOWN: Final = frozenset({SIZ, COD, COC, 0xFF55, 0xFF57, 0xFF58, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F,
                           0xFF63, 0xFF64})  # fmt: skip
@@ -35,25 +33,53 @@ KNOWN: Final = frozenset({SIZ, COD, COC, 0xFF55, 0xFF57, 0xFF58, 0xFF5C, 0xFF5D,
 SIZ_HEAD: Final = struct.Struct(">H8IH")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The most that a picture may ask of its decoder, in all tiles, components and levels.
+
+    Attributes:
+        scans: of a JPEG. A progressive one has about ten.
+        precincts: of a JPEG 2000.
+        packets: precincts times layers.
+        blocks: of code. Four megapixels in blocks of 32 have 12,000.
+    """
+
+    scans: int
+    precincts: int
+    packets: int
+    blocks: int
+
+
+PORTRAIT: Final = Work(scans=32, precincts=16_384, packets=131_072, blocks=65_536)
+LARGE: Final = Work(scans=64, precincts=65_536, packets=1_048_576, blocks=393_216)
+"""Of pictures ten times as large."""
+
+
 class ExcessError(ValueError):
-    """The picture asks for more than a portrait needs, or its headers are not to be read."""
+    """The picture asks for more than it needs, or its headers are not to be read."""
 
 
-def require_modest(raw: bytes) -> None:
+def is_busy(raw: bytes) -> bool:
+    """Return whether its headers can ask for more work than its size in pixels says."""
+    return raw.startswith((JPEG_BEGIN, JP2_SIGNATURE, CODESTREAM_BEGIN))
+
+
+def require_modest(raw: bytes, work: Work = PORTRAIT) -> None:
     """Accept the bytes of a picture that is cheap to decode, by what its headers say.
 
     Args:
         raw: JPEG, JP2 or a JPEG 2000 code stream; its size in pixels is for others to bound.
+        work: the most that it may ask for.
 
     Raises:
         ExcessError: it is not.
     """
     try:
         if raw.startswith(JPEG_BEGIN):
-            if raw.count(START_OF_SCAN) > MAX_SCANS:
+            if raw.count(START_OF_SCAN) > work.scans:
                 raise ExcessError("scans")
         else:
-            _require_modest_stream(raw, _stream_begin(raw))
+            _require_modest_stream(raw, _stream_begin(raw), work)
     except (struct.error, IndexError) as error:
         raise ExcessError("cut short") from error
 
@@ -77,10 +103,10 @@ def _stream_begin(raw: bytes) -> int:
     return at
 
 
-def _require_modest_stream(raw: bytes, begin: int) -> None:
+def _require_modest_stream(raw: bytes, begin: int, work: Work) -> None:
     at = begin + 2
     _, length = struct.unpack_from(">HH", raw, at)
-    size = _Size(raw, at + 4)
+    size = _Size(raw, at + 4, work)
     at += 2 + length
     at = _walk(raw, at, until=SOT, size=size)
     for _ in range(MAX_TILE_PARTS):
@@ -114,9 +140,10 @@ def _walk(raw: bytes, at: int, *, until: int, size: _Size) -> int:
 
 
 class _Size:
-    """SIZ: the picture, its tiles and components."""
+    """SIZ: the picture, its tiles and components; and the most that any style said so far."""
 
-    def __init__(self, raw: bytes, at: int) -> None:
+    def __init__(self, raw: bytes, at: int, work: Work) -> None:
+        self._work, self._layers, self._precincts = work, 1, 1
         _, right, bottom, left, top, wide, high, tile_left, tile_top, self._components = (
             SIZ_HEAD.unpack_from(raw, at)
         )
@@ -131,7 +158,7 @@ class _Size:
         self._tile = min(wide, right - left), min(high, bottom - top)
 
     def require_modest_style(self, style: bytes, *, skip: int) -> None:
-        """Look at a coding style: levels, blocks, precincts.
+        """Look at a coding style: layers, levels, blocks, precincts.
 
         Args:
             style: the parameters of COD or COC.
@@ -141,6 +168,11 @@ class _Size:
         own_precincts = style[0 if skip == 5 else 1] & 1
         if levels > MAX_LEVELS:
             raise ExcessError("levels")
+        if skip == 5:
+            # Only COD says how many layers; what COC says of precincts, it says for these as well.
+            self._layers = max(self._layers, *struct.unpack_from(">H", style, 2))
+        if self._layers > MAX_LAYERS:
+            raise ExcessError("layers")
         blocks = precincts = 0
         for level in range(levels + 1):
             width, height = (_ceil(side, 1 << (levels - level)) for side in self._tile)
@@ -150,9 +182,13 @@ class _Size:
             # A block is never larger than its precinct.
             block = min(4 << block_wide, across), min(4 << block_high, down)
             blocks += _ceil(width, block[0]) * _ceil(height, block[1])
-        if precincts * self._tiles * self._components > MAX_PRECINCTS:
+        parts = self._tiles * self._components
+        self._precincts = max(self._precincts, precincts * parts)
+        if self._precincts > self._work.precincts:
             raise ExcessError("precincts")
-        if blocks * self._tiles * self._components > MAX_BLOCKS:
+        if self._precincts * self._layers > self._work.packets:
+            raise ExcessError("packets")
+        if blocks * parts > self._work.blocks:
             raise ExcessError("blocks")
 
 

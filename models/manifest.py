@@ -32,8 +32,10 @@ MAX_SUPPLIED: Final = 32
 RESERVED: Final = frozenset({"strict"})
 """Names that mean no single model."""
 
-Role = Literal["detect", "mesh", "embed", "iris"]
-Name = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,39}\Z")]
+Role = Literal["detect", "mesh", "embed", "iris", "minutiae"]
+Name = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,39}(\.[a-z0-9]{1,8})?\Z", max_length=46)]
+"""With the kind of its weights behind a dot where there is more than one. So long that what records
+say of it fits into 64: "site-", the name, "-" and 12 digits of a hash."""
 SHA256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Shape = Annotated[tuple[Annotated[int, Meta(ge=1)], ...], Meta(min_length=1, max_length=6)]
 
@@ -93,13 +95,13 @@ class Preprocessing(Struct, frozen=True, forbid_unknown_fields=True):
     """How pixels become the net's input: (value - offset) / scale.
 
     Attributes:
-        colours: the order of the channels.
+        colours: the order of the channels; "grey" is one alone.
         offset: subtracted from each 0..255 value.
         scale: what the difference is divided by.
         crop: how the region is chosen, in words.
     """
 
-    colours: Literal["RGB"]
+    colours: Literal["RGB", "grey"]
     offset: float
     scale: Annotated[float, Meta(gt=0)]
     crop: str
@@ -136,7 +138,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         role: what it is used for.
         source: where it comes from.
         conversion: how the built file is made of the source's: "none", byte for byte; "dlib-int8",
-            dlib's net with weights of 8 bits (provisioning.weights_dlib).
+            dlib's net with weights of 8 bits (provisioning.weights_dlib); "leader-float16" and
+            "leader-int8", LEADER with weights of 16 and of 8 bits (provisioning.weights_leader).
         sha256: of the built file; equal to the source's where nothing is converted.
         size_bytes: its length.
         licence: its terms.
@@ -144,8 +147,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         doubts: what an operator should know before relying on it.
         evaluation: what was measured of it, and where that stands.
         card: the page and heading that describe it to people.
-        inputs: the shape of each input, float32.
-        outputs: the shape of each output, float32.
+        inputs: the shape of each input, float32, as it stands in the file.
+        outputs: the shape of each output, float32, likewise.
         preprocessing: how pixels become its input.
         embedding: for an embedder, how it is fed.
         calibration: for an embedder, the file that says what its scores mean (models.calibration);
@@ -155,7 +158,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Name
     role: Role
     source: Source
-    conversion: Literal["none", "dlib-int8"] = "none"
+    conversion: Literal["none", "dlib-int8", "leader-float16", "leader-int8"] = "none"
     sha256: SHA256
     size_bytes: Annotated[int, Meta(gt=0, le=MAX_MODEL_BYTES)]
     licence: Licence

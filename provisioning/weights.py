@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from models.manifest import LICENCES, load_verified, manifests
 from models.runtime import ModelError
+from provisioning import weights_dlib, weights_leader
 from provisioning.packages import (
     PackageError,
     archive_of,
@@ -25,7 +26,7 @@ from provisioning.packages import (
     write_atomically,
 )
 from provisioning.weights_dat import DatError
-from provisioning.weights_dlib import convert
+from provisioning.weights_h5 import HDF5Error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ def build(
     try:
         if missing:
             _make(missing, out=out, requirements=requirements, say=say)
-    except (PackageError, ModelError, DatError, OSError) as error:
+    except (PackageError, ModelError, DatError, HDF5Error, OSError) as error:
         raise BuildError(str(error)) from error
     return [
         BuiltModel(each.name, out / each.file_name, each.sha256, each in missing) for each in wanted
@@ -151,7 +152,11 @@ def _converted(manifest: Manifest, content: bytes) -> bytes:
         case "none":
             return content
         case "dlib-int8":
-            return convert(content, weights="int8")
+            return weights_dlib.convert(content, weights="int8")
+        case "leader-float16":
+            return weights_leader.convert(content, weights="float16")
+        case "leader-int8":
+            return weights_leader.convert(content, weights="int8")
 
 
 def _write_text(text: LicenceText, archive: Path, path: Path) -> None:

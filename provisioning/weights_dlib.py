@@ -8,7 +8,7 @@ Layers: dlib 20.0.1, dlib/dnn/layers.h, and its example dnn_face_recognition_ex.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,16 +16,13 @@ from provisioning.weights_dat import DatError, read
 from provisioning.weights_tflite import AVERAGE_POOL, MAX_POOL, Graph, Padding
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from provisioning.weights_dat import Convolution, Numbers
+    from provisioning.weights_tflite import Weights
 
-Weights = Literal["float32", "float16", "int8"]
 CONVOLUTIONS: Final = 29
 """One, and fourteen pairs."""
 INPUT_SCALE: Final = 256.0
 DESCRIPTION: Final = "dlib face recognition ResNet v1"
-INT8_MAX: Final = 127
 
 
 def convert(raw: bytes, *, weights: Weights) -> bytes:
@@ -81,7 +78,7 @@ class _Net:
         biases = layer.biases * gamma + layer.beta
         return self.graph.convolve(
             x,
-            weights=self._kept(filters.transpose(0, 2, 3, 1)),
+            weights=self.graph.kept(filters.transpose(0, 2, 3, 1), self._weights),
             biases=self.graph.constant(biases.astype(np.float32)),
             stride=layer.stride,
             padding=Padding.SAME if same else Padding.VALID,
@@ -99,14 +96,3 @@ class _Net:
         shapes = self.graph.shape(deep), self.graph.shape(x)
         both = tuple(max(sides) for sides in zip(*shapes, strict=True))
         return self.graph.add(self.graph.pad(deep, both), self.graph.pad(x, both), relu=True)
-
-    def _kept(self, values: NDArray[np.float64]) -> int:
-        match self._weights:
-            case "float32":
-                return self.graph.constant(values.astype(np.float32))
-            case "float16":
-                return self.graph.widen(self.graph.constant(values.astype(np.float16)))
-            case "int8":
-                scales = np.abs(values).max(axis=(1, 2, 3)) / INT8_MAX
-                scaled = np.rint(values / scales[:, None, None, None]).astype(np.int8)
-                return self.graph.quantized(scaled, scales.astype(np.float32))

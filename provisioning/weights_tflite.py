@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import flatbuffers
 import numpy as np
@@ -22,7 +22,13 @@ IDENTIFIER: Final = b"TFL3"
 SCHEMA_VERSION: Final = 3
 DATA_ALIGNMENT_BYTES: Final = 16
 """The schema's, of every buffer's data."""
+ROWS, CHANNELS = 1, 3
+"""Axes of a picture."""
 TYPES: Final = {"float32": 0, "float16": 1, "int32": 2, "int8": 9}
+
+INT8_MAX: Final = 127
+Weights = Literal["float32", "float16", "int8"]
+"""How a net's weights are kept; what is computed with stays float32."""
 
 
 class Padding(IntEnum):
@@ -39,7 +45,7 @@ class Activation(IntEnum):
     RELU = 1
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """An operator as the schema numbers it: its code, lowest version, and its options' type."""
 
     code: int
@@ -47,15 +53,27 @@ class _Kind(NamedTuple):
     options: int
 
 
-ADD: Final = _Kind(0, 1, 11)
-AVERAGE_POOL: Final = _Kind(1, 1, 5)
-CONVOLUTION: Final = _Kind(3, 1, 1)
-CONVOLUTION_INT8_WEIGHTS: Final = _Kind(3, 2, 1)
-DEQUANTIZE: Final = _Kind(6, 3, 38)
-FULL: Final = _Kind(9, 1, 8)
-MAX_POOL: Final = _Kind(17, 1, 5)
-PAD: Final = _Kind(34, 1, 22)
-MEAN: Final = _Kind(40, 1, 27)
+ADD: Final = Kind(0, 1, 11)
+AVERAGE_POOL: Final = Kind(1, 1, 5)
+JOIN: Final = Kind(2, 1, 10)
+CONVOLUTION: Final = Kind(3, 1, 1)
+CONVOLUTION_INT8_WEIGHTS: Final = Kind(3, 2, 1)
+CONVOLUTION_OF_EACH: Final = Kind(4, 2, 2)
+SPREAD: Final = Kind(5, 1, 94)
+DEQUANTIZE: Final = Kind(6, 3, 38)
+FULL: Final = Kind(9, 1, 8)
+LOGISTIC: Final = Kind(14, 1, 0)
+MAX_POOL: Final = Kind(17, 1, 5)
+MULTIPLY: Final = Kind(18, 1, 21)
+PAD: Final = Kind(34, 1, 22)
+MEAN: Final = Kind(40, 1, 27)
+SUBTRACT: Final = Kind(41, 1, 28)
+SPLIT: Final = Kind(49, 1, 35)
+INVERSE_ROOT: Final = Kind(76, 1, 0)
+GELU: Final = Kind(150, 1, 116)
+"""Of the exact kind, by the error function."""
+LAST_OLD_CODE: Final = 127
+"""Larger codes stand in the second place alone; the first then holds this one."""
 
 Slots = tuple[tuple[int, str, int], ...]
 """Of an options table: place, kind of scalar, value. Zeros are the schema's defaults."""
@@ -71,9 +89,9 @@ class _Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Operator:
-    kind: _Kind
+    kind: Kind
     inputs: tuple[int, ...]
-    output: int
+    outputs: tuple[int, ...]
     slots: Slots
 
 
@@ -101,24 +119,56 @@ class Graph:
         told = tuple(float(each) for each in scales)
         return self._add(_Tensor(values.shape, "int8", _bytes_of(values), told))
 
+    def kept(self, values: NDArray[np.float64], weights: Weights) -> int:
+        """Add a convolution's weights as they are to be kept; of 8 bits, each output's its own."""
+        if weights == "float32":
+            return self.constant(values.astype(np.float32))
+        if weights == "float16":
+            return self.widen(self.constant(values.astype(np.float16)))
+        largest = np.abs(values).max(axis=(1, 2, 3))
+        scales = np.where(largest > 0, largest, 1.0) / INT8_MAX
+        scaled = np.rint(values / scales[:, None, None, None]).astype(np.int8)
+        return self.quantized(scaled, scales.astype(np.float32))
+
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Return a tensor's shape."""
         return self._tensors[tensor].shape
 
     def convolve(
-        self, x: int, *, weights: int, biases: int, stride: int, padding: Padding, relu: bool
+        self,
+        x: int,
+        *,
+        weights: int,
+        biases: int,
+        stride: int,
+        padding: Padding,
+        relu: bool,
+        dilation: int = 1,
     ) -> int:
-        """Convolve; the weights are (out, rows, columns, in)."""
+        """Convolve; the weights are (out, rows, columns, in); dilated, nothing is strided."""
         out, rows, columns, _ = self.shape(weights)
         kind = CONVOLUTION
         if self._tensors[weights].kind == "int8":
             kind = CONVOLUTION_INT8_WEIGHTS
         activation = Activation.RELU if relu else Activation.NONE
-        slots = ((0, "Int8", padding), (1, "Int32", stride), (2, "Int32", stride))
-        shape = self._windowed(x, (rows, columns), stride=stride, padding=padding, channels=out)
-        return self._operate(kind, (x, weights, biases), shape, (*slots, (3, "Int8", activation)))
+        slots: Slots = ((0, "Int8", padding), (1, "Int32", stride), (2, "Int32", stride))
+        slots = (*slots, (3, "Int8", activation))
+        if dilation > 1:
+            slots = (*slots, (4, "Int32", dilation), (5, "Int32", dilation))
+        window = (dilation * (rows - 1) + 1, dilation * (columns - 1) + 1)
+        shape = self._windowed(x, window, stride=stride, padding=padding, channels=out)
+        return self._operate(kind, (x, weights, biases), shape, slots)
 
-    def pool(self, kind: _Kind, x: int, *, side: int, stride: int) -> int:
+    def convolve_each(
+        self, x: int, *, weights: int, biases: int, dilation: tuple[int, int] = (1, 1)
+    ) -> int:
+        """Convolve each channel by itself, SAME; the weights are (1, rows, columns, channels)."""
+        rows, columns = dilation
+        slots: Slots = ((0, "Int8", Padding.SAME), *((place, "Int32", 1) for place in (1, 2, 3)))
+        slots = (*slots, (5, "Int32", columns), (6, "Int32", rows))
+        return self._operate(CONVOLUTION_OF_EACH, (x, weights, biases), self.shape(x), slots)
+
+    def pool(self, kind: Kind, x: int, *, side: int, stride: int) -> int:
         """Take the greatest (`MAX_POOL`) or the mean (`AVERAGE_POOL`) of whole windows."""
         channels = self.shape(x)[3]
         shape = self._windowed(
@@ -138,6 +188,40 @@ class Graph:
         """Add two tensors of one shape."""
         activation = Activation.RELU if relu else Activation.NONE
         return self._operate(ADD, (one, other), self.shape(one), ((0, "Int8", activation),))
+
+    def apply(self, kind: Kind, x: int) -> int:
+        """Compute each value by itself: `LOGISTIC`, `INVERSE_ROOT` or `GELU`."""
+        return self._operate(kind, (x,), self.shape(x), ())
+
+    def combine(self, kind: Kind, one: int, other: int) -> int:
+        """Compute with two tensors, of which the other may have one channel or one pixel alone."""
+        return self._operate(kind, (one, other), self.shape(one), ())
+
+    def join(self, *several: int, axis: int = CHANNELS) -> int:
+        """Lay the channels, or the `ROWS`, of pictures that are alike else behind each other."""
+        shape = list(self.shape(several[0]))
+        shape[axis] = sum(self.shape(each)[axis] for each in several)
+        return self._operate(JOIN, several, tuple(shape), ((0, "Int32", axis),))
+
+    def split(self, x: int, parts: int, *, axis: int = CHANNELS) -> tuple[int, ...]:
+        """Return as many equal parts of the channels, or of the `ROWS`."""
+        shape = list(self.shape(x))
+        shape[axis] //= parts
+        outputs = tuple(self.variable(tuple(shape)) for _ in range(parts))
+        along = self.constant(np.array(axis, np.int32))
+        self._operators.append(_Operator(SPLIT, (along, x), outputs, ((0, "Int32", parts),)))
+        return outputs
+
+    def spread(self, x: int, *, side: int) -> int:
+        """Lay a pixel's channels out as side by side pixels: (row, column, channel) of them."""
+        _, rows, columns, channels = self.shape(x)
+        shape = (1, rows * side, columns * side, channels // side**2)
+        return self._operate(SPREAD, (x,), shape, ((0, "Int32", side),))
+
+    def mean_of_channels(self, x: int) -> int:
+        """Return the mean of each pixel's channels, as a picture of one channel."""
+        axis = self.constant(np.array([3], np.int32))
+        return self._operate(MEAN, (x, axis), (*self.shape(x)[:3], 1), ((0, "Bool", True),))
 
     def mean_of_pixels(self, x: int) -> int:
         """Return the mean of each channel: (1, channels)."""
@@ -181,10 +265,10 @@ class Graph:
         return len(self._tensors) - 1
 
     def _operate(
-        self, kind: _Kind, inputs: tuple[int, ...], shape: tuple[int, ...], slots: Slots
+        self, kind: Kind, inputs: tuple[int, ...], shape: tuple[int, ...], slots: Slots
     ) -> int:
         output = self.variable(shape)
-        self._operators.append(_Operator(kind, inputs, output, slots))
+        self._operators.append(_Operator(kind, inputs, (output,), slots))
         return output
 
     def _windowed(
@@ -199,7 +283,7 @@ class Graph:
     def _subgraph(
         self,
         builder: Any,
-        kinds: list[_Kind],
+        kinds: list[Kind],
         *,
         inputs: Sequence[int],
         outputs: Sequence[int],
@@ -234,10 +318,10 @@ def _buffer(builder: Any, content: bytes) -> int:
     return int(builder.EndObject())
 
 
-def _code(builder: Any, kind: _Kind) -> int:
+def _code(builder: Any, kind: Kind) -> int:
     builder.StartObject(4)
     # Readers older than 2.4 look at the first place, newer ones at the larger of the two.
-    builder.PrependInt8Slot(0, kind.code, 0)
+    builder.PrependInt8Slot(0, min(kind.code, LAST_OLD_CODE), 0)
     builder.PrependInt32Slot(2, kind.version, 1)
     builder.PrependInt32Slot(3, kind.code, 0)
     return int(builder.EndObject())
@@ -266,7 +350,7 @@ def _quantization(builder: Any, scales: tuple[float, ...]) -> int:
 
 
 def _operator(builder: Any, operator: _Operator, code: int) -> int:
-    inputs, outputs = _integers(builder, operator.inputs), _integers(builder, (operator.output,))
+    inputs, outputs = _integers(builder, operator.inputs), _integers(builder, operator.outputs)
     builder.StartObject(7)
     for slot, scalar, value in operator.slots:
         getattr(builder, f"Prepend{scalar}Slot")(slot, value, 0)

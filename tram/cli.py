@@ -8,6 +8,7 @@ the environment failed; 70 the program itself did, and a traceback says where.
 
 from __future__ import annotations
 
+import os
 import traceback
 from importlib import import_module
 from typing import Any
@@ -16,6 +17,9 @@ import click
 
 BROKEN = 70
 """EX_SOFTWARE of sysexits.h. Python's own 1 would be taken for a verdict."""
+SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+"""Matrices here are small: where another process has a core, threads that wait for each other make
+a comparison of fingers twenty times slower. Set before anything imports numpy."""
 GROUPS = {
     "camera": "Prepare a simulated person for the camera.",
     "chip": "Issue, play, read and verify chips.",
@@ -45,6 +49,8 @@ class _Lazy(click.Group):
         del ctx
         if cmd_name not in GROUPS:
             return None
+        for name in SINGLE_THREADED:
+            os.environ.setdefault(name, "1")
         command: click.Command = getattr(import_module(f"tram.{cmd_name}"), cmd_name)
         return command
 

@@ -21,8 +21,11 @@ from models.runtime import ModelError
 from provisioning.weights import BuildError, UncleanError, build
 from tram.models_attacks import attacks
 from tram.models_calibrate import calibrate
+from tram.models_calibrate_finger import finger as calibrate_finger
 from tram.models_evaluate import evaluate
+from tram.models_evaluate_finger import finger as evaluate_finger
 from tram.models_train import train
+from tram.models_train_finger import finger as train_finger
 from tram.parts.portraits import PortraitsError, fetch
 
 if TYPE_CHECKING:
@@ -50,6 +53,9 @@ def models() -> None:
     """
 
 
+calibrate.add_command(calibrate_finger)
+evaluate.add_command(evaluate_finger)
+train.add_command(train_finger)
 models.add_command(calibrate)
 models.add_command(evaluate)
 models.add_command(train)

@@ -23,7 +23,7 @@ from models.calibration import NOMINAL_FMR, OWN, Calibration, Ratio, Source, enc
 from models.evaluate import faces, fit, pictures
 from models.evaluate.intervals import rule_of_three
 from models.evaluate.pairs import MAX_BYTES, PairsError, parse
-from tram.models_evaluate import FILE, FOLDER, MODELS, OUT
+from tram.models_evaluate import FILE, FOLDER, MODELS, OUT, files_of
 from tram.parts.measured import Counted, commit, failing
 
 if TYPE_CHECKING:
@@ -106,9 +106,14 @@ def face(
 ) -> None:
     """Set thresholds for nominal false match rates, and fit a log-likelihood ratio.
 
+    Whose picture it is stands in its name: what is before the last _ and the number behind it; a
+    name without them is a person of its own. Folders in the folder are not looked into: give each
+    with its own --images, in which the same name is another person.
+
     The thresholds need impostor scores only; the ratio needs several pictures of each person, from
-    the same set or from another one. The file keeps numbers, and the beginning of each picture's
-    hash so that nobody evaluates on it by mistake: no picture, no embedding, no name.
+    the same set or from another one. The file keeps numbers, and the beginning of the hash of each
+    picture's file so that nobody evaluates on it by mistake: no picture, no embedding, no name. The
+    same picture saved again has another hash, and is not recognised.
 
     A kiosk uses the file instead of the shipped one once it lies among its model files as
     calibration-NET.json. Where it takes for the same what the shipped one does not, a warning says
@@ -137,22 +142,23 @@ def face(
             safety=safety,
             thresholds=fit.thresholds(main.impostor, rates=NOMINAL_FMR, safety=safety),
             source=main.source,
-            ratio=_ratio(second),
+            ratio=ratio_of(second.source, second.genuine, second.impostor),
             limits=LIMITS,
         )
-        _write(out, encode(found))
-    for each in found.thresholds:
-        how = "extrapolated" if each.extrapolated else f"{each.false_matches} above it here"
-        click.echo(f"  {each.fmr:g}: {each.score:.4f} ({how})", err=True)
-    for rate in laxer_rates(found, eyes.embedder.name):
-        click.echo(f"  warning: at {rate:g} it is laxer than the shipped calibration", err=True)
-    used = f"a kiosk uses it as {OWN.format(eyes.embedder.name)} among its model files"
-    click.echo(f"{out}: {used}", err=True)
+        write(out, encode(found))
+    tell(found, out, name=eyes.embedder.name)
 
 
 def _folders(folders: tuple[Path, ...], eyes: Eyes) -> _Set:
     """Compare every picture with every other; who is who stands in the names."""
     files = [each for folder in folders for each in pictures.listed(folder)]
+    people = [f"{path.parent}/{_person(path)}" for path in files]
+    if len(set(people)) == len(people):
+        click.echo(
+            "  warning: no two pictures are of one person by their names, PERSON_NUMBER.EXT: each "
+            "counts as a person of its own, and the thresholds are wrong if that is not so",
+            err=True,
+        )
     counted = Counted("pictures", len(files))
     extracted = faces.extract(
         ((path, f"{path.parent}, file {place + 1} in order of name")
@@ -160,7 +166,6 @@ def _folders(folders: tuple[Path, ...], eyes: Eyes) -> _Set:
         eyes,
         tick=counted.tick,
     )  # fmt: skip
-    people = [f"{path.parent}/{_person(path)}" for path in files]
     subjects = np.unique(people, return_inverse=True)[1][extracted.acquired]
     rows = extracted.rows[extracted.acquired]
     name = "+".join(folder.resolve().name for folder in folders)
@@ -183,12 +188,7 @@ def _pairs(images: Path, pairs_file: Path, eyes: Eyes) -> _Set:
     with pairs_file.open("rb") as file:
         pairs = parse(file.read(MAX_BYTES + 1))
     counted = Counted("pictures", len(pairs.names))
-    extracted = faces.extract(
-        ((images / name, f"{pairs_file}: line {line}")
-         for name, line in zip(pairs.names, pairs.lines, strict=True)),
-        eyes,
-        tick=counted.tick,
-    )  # fmt: skip
+    extracted = faces.extract(files_of(images, pairs_file, pairs), eyes, tick=counted.tick)
     scored = faces.compare(pairs, extracted, embedder=eyes.embedder)
     alike = scored.scores[:, 0]
     return _Set(
@@ -217,17 +217,29 @@ def _scores(path: Path) -> _Set:
     return _Set("scores of a site", (), 0, np.empty(0), np.array(found, dtype=np.float64))
 
 
-def _ratio(of: _Set) -> Ratio | None:
-    """Fit the ratio; None: the set has no two pictures of one person."""
-    if not of.source.genuine:
+def ratio_of(
+    source: Source, genuine: NDArray[np.floating], impostor: NDArray[np.floating]
+) -> Ratio | None:
+    """Fit the ratio; None: no two pictures are of one person or finger. Raises FitError."""
+    if not source.genuine:
         return None
-    line = fit.ratio(of.genuine, of.impostor)
+    line = fit.ratio(genuine, impostor)
     # So low a score was not seen of one person: it says no more than how often it was looked for.
-    floor = math.log(rule_of_three(of.source.genuine))
-    return Ratio(slope=line.slope, offset=line.offset, floor=floor, source=of.source)
+    floor = math.log(rule_of_three(source.genuine))
+    return Ratio(slope=line.slope, offset=line.offset, floor=floor, source=source)
 
 
-def _write(out: Path, raw: bytes) -> None:
+def tell(found: Calibration, out: Path, *, name: str) -> None:
+    """Say on stderr what was fitted, where it went, and by which name a kiosk knows it."""
+    for each in found.thresholds:
+        how = "extrapolated" if each.extrapolated else f"{each.false_matches} above it here"
+        click.echo(f"  {each.fmr:g}: {each.score:.4f} ({how})", err=True)
+    for rate in laxer_rates(found, name):
+        click.echo(f"  warning: at {rate:g} it is laxer than the shipped calibration", err=True)
+    click.echo(f"{out}: a kiosk uses it as {OWN.format(name)} among its model files", err=True)
+
+
+def write(out: Path, raw: bytes) -> None:
     """Write the file whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")

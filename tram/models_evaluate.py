@@ -18,9 +18,10 @@ import click
 import numpy as np
 
 from models.calibration import SITE, CalibrationError, find, identify, require_use
-from models.evaluate import faces, pad, surfaces, verification
+from models.evaluate import faces, pad, pictures, surfaces, verification
 from models.evaluate.intervals import clopper_pearson
 from models.evaluate.pairs import MAX_BYTES, Pairs, PairsError, parse
+from models.face.decide import RATES
 from models.face.texture import find as find_texture
 from models.face.texture import load as load_texture
 from tram.parts.measured import Counted, commit, failing
@@ -85,6 +86,16 @@ def face(
     that is missing or damaged ends the measurement. Every figure has a 95 % interval: the exact one
     joined with a bootstrap by subject.
 
+    Names in the list are paths in the folder; blanks around them and a needless ./ are left out,
+    and accents may be composed otherwise than on the disk. A pair that is listed again, in either
+    order, counts once: `repeated` says how many were. One that is said to be and not to be of one
+    person, or that is of a picture with itself, is an error. `copies` counts pictures whose file is
+    byte for byte that of another one: pairs of them prove nothing.
+
+    Pictures that the thresholds were fitted on are refused without --in-sample. They are known by
+    the hash of their file alone: the same picture saved again, cut, or with other metadata, is not
+    recognised.
+
     With --frames N the pictures of one person stand for frames: for each picture and each person,
     the pairs of both are taken in order of name, N at a time. The curve sweeps their mean; at the
     thresholds they are judged as the kiosk judges frames: all must agree.
@@ -92,25 +103,27 @@ def face(
     Example: tram models evaluate face --images orl --pairs orl_pairs.csv --frames 3 --json
     """
     with failing("tram models evaluate", {PairsError: str(pairs_file)}):
-        pairs = parse(_bounded(pairs_file))
+        pairs = parse(bounded(pairs_file))
         eyes = faces.open_eyes(directory, net)
         found = _calibration(calibration_file, eyes, directory)
         calibration = None if found is None else found.calibration
         counted = Counted("pictures", len(pairs.names))
-        extracted = faces.extract(_files(images, pairs_file, pairs), eyes, tick=counted.tick)
-        overlap = _refuse_overlap(calibration, extracted, in_sample=in_sample)
+        extracted = faces.extract(files_of(images, pairs_file, pairs), eyes, tick=counted.tick)
+        overlap = refuse_overlap(calibration, extracted.hashes, in_sample=in_sample)
         begun = time.perf_counter()
         scored = faces.compare(pairs, extracted, embedder=eyes.embedder, frames=frames)
         match_ms = (time.perf_counter() - begun) * 1000 / max(scored.scores.size, 1)
         lost = faces.lost(pairs, extracted, embedder=eyes.embedder, frames=frames)
         whole = {
             "set": images.resolve().name,
-            "set_sha256": _digest(extracted.hashes),
+            "set_sha256": digest(extracted.hashes),
             "frames": frames,
             "pictures": len(pairs.names),
             "failures": int((~extracted.acquired).sum()),
             "several_faces": extracted.several,
             "contradictions": pairs.contradictions(),
+            "repeated": pairs.repeated,
+            "copies": len(extracted.hashes) - len(set(extracted.hashes)),
             **verification.report(scored, calibration, lost=lost),
             "cllr": _cost(scored, calibration, extracted, in_sample=in_sample),
             "in_sample": overlap > 0,
@@ -161,7 +174,7 @@ def pad_command(
     Example: tram models evaluate pad --images captures --labels labels.csv --json
     """
     with failing("tram models evaluate", {PairsError: str(labels_file)}):
-        labels = pad.parse(_bounded(labels_file))
+        labels = pad.parse(bounded(labels_file))
         model = find_texture(directory) if texture_file is None else load_texture(texture_file)
         counted = Counted("pictures", len(labels.names))
         measured = surfaces.measure(
@@ -205,15 +218,16 @@ def _pad_lines(whole: dict[str, Any]) -> Iterator[str]:
         yield f"  {kind}: {rate:.2%}"
 
 
-def _bounded(path: Path) -> bytes:
+def bounded(path: Path) -> bytes:
     """Read a file up to the most that its parser takes; one byte more lets it refuse."""
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
 
-def _files(images: Path, pairs_file: Path, pairs: Pairs) -> Iterator[tuple[Path, str]]:
+def files_of(images: Path, pairs_file: Path, pairs: Pairs) -> Iterator[tuple[Path, str]]:
+    """Yield where each picture of a list lies, and how an error names it."""
     for name, line in zip(pairs.names, pairs.lines, strict=True):
-        yield images / name, f"{pairs_file}: line {line}"
+        yield pictures.within(images, name), f"{pairs_file}: line {line}"
 
 
 def _calibration(file: Path | None, eyes: Eyes, directory: Path) -> Found | None:
@@ -221,7 +235,9 @@ def _calibration(file: Path | None, eyes: Eyes, directory: Path) -> Found | None
     net = eyes.embedder
     try:
         found = find(directory, net.name) if file is None else identify(file, SITE + net.name)
-        require_use(found.calibration, modality="face", net=net.id, pipeline=net.pipeline)
+        require_use(
+            found.calibration, modality="face", net=net.id, pipeline=net.pipeline, rates=RATES
+        )
     except CalibrationError as error:
         if file is not None:
             raise
@@ -230,15 +246,15 @@ def _calibration(file: Path | None, eyes: Eyes, directory: Path) -> Found | None
     return found
 
 
-def _refuse_overlap(
-    calibration: Calibration | None, extracted: Extracted, *, in_sample: bool
+def refuse_overlap(
+    calibration: Calibration | None, hashes: tuple[str, ...], *, in_sample: bool
 ) -> int:
     """Return how many pictures the thresholds were fitted on.
 
     Raises:
         CalibrationError: there are some, and that was not asked for.
     """
-    overlap = 0 if calibration is None else calibration.overlap(frozenset(extracted.hashes))
+    overlap = 0 if calibration is None else calibration.overlap(frozenset(hashes))
     if overlap and not in_sample:
         raise CalibrationError(
             "in_sample",
@@ -259,7 +275,7 @@ def _cost(
     return verification.cost_of(scored, calibration)
 
 
-def _digest(hashes: tuple[str, ...]) -> str:
+def digest(hashes: tuple[str, ...]) -> str:
     """Return one hash of a set: of its pictures' hashes in order, a line each."""
     return hashlib.sha256("".join(f"{each}\n" for each in sorted(hashes)).encode()).hexdigest()
 

@@ -26,7 +26,9 @@ DIGEST_BYTES: Final = 16
 BLANK_LEVELS: Final = 8
 """A picture that varies less shows nothing and proves nothing, equal or not."""
 MAX_FPS: Final = 400
-"""No camera here is faster: numbers that run ahead of the time were made up."""
+"""No camera here is faster: numbers that run ahead of the time were made up, and so were frames
+that come closer. One may be stamped late, and then the next one seems to follow at once; no two do.
+"""
 MAX_LOST: Final = 300
 """Frames that a busy machine may miss in a row."""
 MAX_AHEAD_S: Final = 0.05
@@ -44,6 +46,8 @@ class Staleness(StrEnum):
     """Numbers are missing that a camera cannot have counted."""
     TIME_WENT_BACK = "time_went_back"
     """It is not later than the last one."""
+    TOO_FAST = "too_fast"
+    """It and the two before it are closer than a camera can take them."""
     OF_THE_FUTURE = "of_the_future"
 
 
@@ -53,6 +57,7 @@ class Freshness:
     def __init__(self) -> None:
         """Begin before the first frame."""
         self._last: tuple[int, int] | None = None
+        self._last_but_one_ns: int | None = None
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self.flaw: Staleness | None = None
 
@@ -64,6 +69,7 @@ class Freshness:
             now_ns: the monotonic clock, after the frame was given.
         """
         found = self._order(frame, now_ns) or self._repeated(frame)
+        self._last_but_one_ns = None if self._last is None else self._last[1]
         self._last = (frame.seq, frame.monotonic_ns)
         self.flaw = self.flaw or found
         return self.flaw
@@ -80,7 +86,11 @@ class Freshness:
             return Staleness.TIME_WENT_BACK
         steps, passed_s = frame.seq - seq, (frame.monotonic_ns - taken_ns) / 1e9
         too_many = steps > MAX_LOST or (steps > 1 and steps > 2 + passed_s * MAX_FPS)
-        return Staleness.GAP if too_many else None
+        if too_many:
+            return Staleness.GAP
+        begun_ns = self._last_but_one_ns
+        hasty = begun_ns is not None and (frame.monotonic_ns - begun_ns) / 1e9 < 2 / MAX_FPS
+        return Staleness.TOO_FAST if hasty else None
 
     def _repeated(self, frame: Frame) -> Staleness | None:
         rows = np.ascontiguousarray(frame.rgb[::EVERY_ROW])

@@ -240,10 +240,9 @@ def _nothing_seen(case: Case) -> tuple[Reason, ...]:
 
 
 def _not_live(case: Case) -> tuple[Reason, ...]:
-    """Hold if life was not shown where LIVE is required, or was disproved where FACE is."""
-    if not case.requires(Layer.LIVE):
-        failed = case.match is not None and case.match.live is LiveBand.FAILED
-        return (Reason.NOT_LIVE,) if case.requires(Layer.FACE) and failed else ()
+    """Hold if LIVE or FACE is required and life was not shown: a likeness alone proves nothing."""
+    if not _face_asked(case):
+        return ()
     missing = case.match is not None and Reason.LIVE_LAYER_MISSING in case.match.reasons
     if missing:
         return (Reason.LIVE_LAYER_MISSING,)

@@ -97,6 +97,8 @@ class Hearing:
             raise VisionFrameError("a verdict that nobody asked for")
         if judged.tries > len(self.asked) or not _shown_of(self._acts, self.asked[: judged.tries]):
             raise VisionFrameError("tries that were not cued")
+        if judged.tries == 0 and judged.band != "none":
+            raise VisionFrameError("a likeness of somebody who was asked for nothing")
         _check_likeness(judged)
         _check_life(judged)
         if judged.live == "passed" and not self._shown_whole(judged.tries):

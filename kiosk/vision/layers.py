@@ -1,7 +1,8 @@
 """The layers that look at what shows the face, and what they say together.
 
-Knows the texture of good frames and the traces of all frames of one unbroken track. Every layer
-must pass; one that could not look is told apart from one that saw something, and neither passes.
+Knows the texture of good frames and the traces of all frames since something was asked on one
+unbroken track: what was shown before proves nothing of what answers. Every layer must pass; one
+that could not look is told apart from one that saw something, and neither passes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MIN_TEXTURES: Final = 3
 """So many frames' texture is judged together, at least."""
+MAX_TEXTURES: Final = 15
+"""The newest so many: seconds."""
 
 
 class Seen(Enum):
@@ -31,7 +34,7 @@ class Seen(Enum):
 
 @dataclass(slots=True)
 class Layers:
-    """What was gathered on one track.
+    """What was gathered on one track since something was asked.
 
     Attributes:
         threshold: the least log-odds that look like skin; None: there is no such layer.
@@ -54,23 +57,28 @@ class Layers:
 
     def look(self, sight: Sight) -> None:
         """Take a frame that is good enough to be compared."""
-        if sight.texture is not None:
-            self._textures.append(sight.texture())
+        if sight.texture is None:
+            return
+        score = sight.texture()
+        if not np.isnan(score):
+            self._textures = [*self._textures, score][-MAX_TEXTURES:]
 
     @property
     def texture(self) -> Seen:
         """Whether the surface looks like skin."""
         if self.threshold is None or len(self._textures) < MIN_TEXTURES:
             return Seen.COULD_NOT_LOOK
-        skin = float(np.mean(self._textures)) >= self.threshold
+        # The middle: one frame that looks like very much skin outweighs no others.
+        skin = float(np.median(self._textures)) >= self.threshold
         return Seen.NOTHING_WRONG if skin else Seen.SOMETHING
 
     @property
     def traces(self) -> Seen:
         """Whether frames in a row show a medium."""
-        if self._no_traces or not self._watch.enough:
-            return Seen.COULD_NOT_LOOK
-        return Seen.SOMETHING if self._watch.cues() else Seen.NOTHING_WRONG
+        if self._watch.cues():
+            return Seen.SOMETHING
+        looked = self._watch.looked and not self._no_traces
+        return Seen.NOTHING_WRONG if looked else Seen.COULD_NOT_LOOK
 
     @property
     def verdict(self) -> Seen:

@@ -51,6 +51,10 @@ SETTLE_S: Final = 6.0
 """From the last step to so many good frames."""
 MAX_GAP_S: Final = 2.0
 """Between two frames; in more time one person can take another's place unseen."""
+MAX_GAP_ASKED_S: Final = 1.0
+"""While a challenge is under way: nobody is to act where it cannot be seen. A machine that
+has three times as much to do as it can looked at nothing for up to .8 s; people must not fail by
+that."""
 MIN_OVERLAP: Final = 0.5
 """Of the boxes round the face in two frames, intersection over union; a turning head keeps .8."""
 UNLIKE_IN_A_ROW: Final = 3
@@ -130,6 +134,7 @@ class Examination:
         self._ahead: Mesh | None = None
         self._counted_s, self._paced_s = float("-inf"), float("-inf")
         self._after: list[Embedding] = []
+        self._surface_s = float("-inf")
         self._trial: Trial | None = None
         self._settle_until_s = 0.0
         self._unlike, self._unlike_in_all = 0, 0
@@ -159,7 +164,8 @@ class Examination:
         if flaw is not None:
             self._flaws[flaw] += 1
         said: list[Said] = list(self._hints.told(flaw, at_s=sight.taken_s))
-        if self._last is None or not _goes_on(self._last, sight):
+        within_s = MAX_GAP_S if self._trial is None else MAX_GAP_ASKED_S
+        if self._last is None or not _goes_on(self._last, sight, within_s):
             said += self._begin_again()
         self._last = sight if sight.mesh is not None else None
         if sight.mesh is not None:
@@ -226,10 +232,10 @@ class Examination:
         if sight.taken_s - self._paced_s < PACE_S and not hasty:
             return []
         self._paced_s = sight.taken_s
+        if self._step is _Step.LOOKING:
+            return self._look(sight, mesh)
         self._layers.follow(sight)
         match self._step:
-            case _Step.LOOKING:
-                return self._look(sight, mesh)
             case _Step.TRYING:
                 return self._try(sight, mesh)
             case _Step.SETTLING:
@@ -245,7 +251,6 @@ class Examination:
             self._before = [*self._before, seen][-KEPT_FRAMES:]
             self._rest = [*self._rest, mesh][-FRONTAL_FRAMES:]
             self._counted_s = sight.taken_s
-            self._layers.look(sight)
         # Whoever is still turning back looks ahead only in passing, and is no reference.
         at_rest = all(abs(measure(each, mesh).yaw_deg) <= MAX_REST_DEG for each in self._rest)
         if self._question is None or len(self._before) < FRONTAL_FRAMES or not at_rest:
@@ -255,6 +260,9 @@ class Examination:
         steps = self._question.challenges[self._tries]
         self._trial = Trial(steps, reference=mesh, since_s=sight.taken_s)
         self._step = _Step.TRYING
+        # What was clean before anybody knew what is asked must not outweigh what answers.
+        self._layers, self._surface_s = Layers(self._skin), float("-inf")
+        self._layers.follow(sight)
         return self._try(sight, mesh)
 
     def _looks_ahead(self, mesh: Mesh) -> bool:
@@ -269,6 +277,7 @@ class Examination:
             return self._begin_again()
         if self._unlike:
             return []
+        self._look_closer(sight)
         shown = trial.shown
         standing = trial.feed(sight, mesh)
         self._tries += trial.shown and not shown
@@ -283,6 +292,12 @@ class Examination:
             case Standing.DONE:
                 self._step, self._settle_until_s = _Step.SETTLING, sight.taken_s + SETTLE_S
                 return [*said, *self._settle(sight)]
+
+    def _look_closer(self, sight: Sight) -> None:
+        """Take the surface of a good frame, now and then: neighbours are nearly one picture."""
+        if sight.flaw is None and sight.taken_s - self._surface_s >= APART_S:
+            self._surface_s = sight.taken_s
+            self._layers.look(sight)
 
     def _goes_on_alike(self, sight: Sight, trial: Trial) -> bool:
         """Count a frame unlike those before, and return whether that is still a slip."""
@@ -320,7 +335,8 @@ class Examination:
         self._judged = True
         frames = [*self._before, *self._after]
         found = Judged(band="none", live=live, frames=0, tries=self._tries)
-        if self._question is None or len(frames) < FRONTAL_FRAMES:
+        # Nobody is compared who was asked for nothing: who held up what is not known.
+        if self._question is None or self._tries == 0 or len(frames) < FRONTAL_FRAMES:
             flaws = tuple(flaw for flaw, _ in self._flaws.most_common(1))
             return msgspec.structs.replace(found, reasons=flaws if why is None else (why, *flaws))
         return msgspec.structs.replace(
@@ -350,11 +366,11 @@ class _Hints:
         return [Hinted(hint)]
 
 
-def _goes_on(last: Sight, sight: Sight) -> bool:
+def _goes_on(last: Sight, sight: Sight, within_s: float) -> bool:
     """Return whether two sights in succession can be of one person who did not go away."""
     if last.mesh is None or sight.mesh is None:
         return False
-    in_time = 0 < sight.taken_s - last.taken_s <= MAX_GAP_S
+    in_time = 0 < sight.taken_s - last.taken_s <= within_s
     return in_time and _overlap(_box(last.mesh), _box(sight.mesh)) >= MIN_OVERLAP
 
 

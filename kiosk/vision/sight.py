@@ -27,7 +27,7 @@ from models.face.iris import Iris
 from models.face.mesh import Mesher
 from models.face.quality import PORTRAIT, assess, assess_aligned
 from models.face.temporal import trace
-from models.face.texture import TextureError, features_of
+from models.face.texture import TextureError, features_of, is_laxer
 from models.face.texture import identify as identify_texture
 from models.manifest import load_verified, manifest_of
 from models.portrait import PortraitError
@@ -140,6 +140,14 @@ class Eyes:
     def laxer(self) -> bool:
         """Whether a site's own calibration takes for the same what the shipped one does not."""
         return bool(laxer_rates(self.calibration, self._embedder.name))
+
+    @property
+    def texture_laxer(self) -> bool:
+        """Whether a site's own texture model takes less for skin than the shipped one."""
+        try:
+            return self._texture is not None and is_laxer(self._texture)
+        except TextureError:
+            return False
 
     @property
     def _texture(self) -> Texture | None:

@@ -94,6 +94,8 @@ class Phase(StrEnum):
     """What the net's scores mean is not known, or a site's own calibration cannot be used."""
     LAXER = "laxer_than_shipped"
     """A site's own calibration takes for the same what the shipped one does not."""
+    TEXTURE_LAXER = "texture_laxer_than_shipped"
+    """A site's own texture model takes lower log-odds for skin than the shipped one does."""
     LOADED = "loaded"
     WATCHING = "watching"
     READY = "ready"
@@ -218,6 +220,8 @@ class _Worker:
             self._fail(error)
         if self._eyes.laxer:
             say(Phase.LAXER)
+        if self._eyes.texture_laxer:
+            say(Phase.TEXTURE_LAXER)
         held |= harden.seal()
         say(Phase.LOADED, without=[each for each in harden.Measure if each not in held])
         self._capture: Capture | None = None

@@ -8,12 +8,13 @@ no picture.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from models.evaluate import pictures
+from models.evaluate.verification import NONE_LOST, Lost
 from models.face import detect, mesh
 from models.face.acquire import acquire
 from models.face.detect import Detector
@@ -169,6 +170,17 @@ def every_score(
         wanted = np.flatnonzero((subjects[place + 1 :] == subjects[place]) == same) + place + 1
         found.append(embedder.closeness(rows[wanted], rows[place]))
     return np.concatenate(found)
+
+
+def lost(pairs: Pairs, extracted: Extracted, *, embedder: FaceEmbedder, frames: int = 1) -> Lost:
+    """Count the comparisons that `compare` would make had every picture shown a face."""
+    if extracted.acquired.all():
+        return NONE_LOST
+    every = replace(extracted, acquired=np.ones_like(extracted.acquired))
+    made = compare(pairs, extracted, embedder=embedder, frames=frames).same
+    possible = compare(pairs, every, embedder=embedder, frames=frames).same
+    genuine = int(possible.sum()) - int(made.sum())
+    return Lost(genuine, len(possible) - len(made) - genuine)
 
 
 def compare(

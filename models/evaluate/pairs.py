@@ -1,13 +1,16 @@
 """Pairs of pictures and whether each is of one person: a CSV with the columns a, b, same.
 
-Knows the file and what follows from it: who the subjects are, where only pairs are told. Opens no
-picture. An error says the line, never a picture's name: names can be people's.
+Knows the file and what follows from it: who the subjects are, where only pairs are told. A picture
+is one however its path is spelled, and a pair is one whichever comes first. Opens no picture. An
+error says the line, never a picture's name: names can be people's.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import posixpath
+import unicodedata
 from array import array
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -50,11 +53,13 @@ class Pairs:
     """The comparisons of a protocol.
 
     Attributes:
-        names: each picture once, in order of first mention; relative paths.
+        names: each picture once, in order of first mention; relative paths without blanks around
+            them nor needless "./", with accents as the list composes them.
         lines: the line that first mentions it.
         a: (N,) intp: place of the first picture of each pair in `names`.
         b: (N,) intp: of the second.
         same: (N,) bool: whether both are of one person.
+        repeated: so many rows told once more what a row before them had.
     """
 
     names: tuple[str, ...] = field(repr=False)
@@ -62,6 +67,7 @@ class Pairs:
     a: NDArray[np.intp] = field(repr=False)
     b: NDArray[np.intp] = field(repr=False)
     same: NDArray[np.bool_] = field(repr=False)
+    repeated: int = 0
 
     def subjects(self) -> NDArray[np.intp]:
         """Return (len(names),): a number for each person; pictures of one person share it.
@@ -92,39 +98,82 @@ def parse(raw: bytes) -> Pairs:
 
     Args:
         raw: UTF-8, the header a,b,same and a row a pair; same is 1 or 0. At most `MAX_BYTES`.
+            A pair that stands there again, in either order, counts once.
 
     Raises:
-        PairsError: it is something else.
+        PairsError: it is something else, or says of one pair that it is and is not of one person.
     """
     if len(raw) > MAX_BYTES:
         raise PairsError(0, "the file is too large")
     places: dict[str, int] = {}
+    names: list[str] = []
     lines: list[int] = []
-    a, b, same = array("q"), array("q"), bytearray()
+    a, b, same, told = array("i"), array("i"), bytearray(), array("i")
     for line, row in rows(raw, COLUMNS):
-        for name, into in zip(row[:2], (a, b), strict=True):
-            if name not in places:
-                check_name(name, line)
+        for spelled, into in zip(row[:2], (a, b), strict=True):
+            key = spelled
+            if key not in places:
+                name = _plain(spelled, line)
+                key = unicodedata.normalize("NFC", name)
+            if key not in places:
                 if len(places) == MAX_PICTURES:
                     raise PairsError(line, "too many pictures")
-                places[name] = len(places)
+                places[key] = len(places)
+                names.append(name)
                 lines.append(line)
-            into.append(places[name])
+            into.append(places[key])
         if a[-1] == b[-1]:
             raise PairsError(line, "a picture with itself")
         label = LABELS.get(row[2].strip().lower())
         if label is None:
             raise PairsError(line, "same is neither 1 nor 0")
         same.append(label)
+        told.append(line)
     if not same:
         raise PairsError(0, "no pair")
+    first, second = np.frombuffer(a, dtype=np.intc), np.frombuffer(b, dtype=np.intc)
+    labels = np.frombuffer(same, dtype=np.bool_)
+    kept = _each_once(first, second, labels, told)
     return Pairs(
-        names=tuple(places),
+        names=tuple(names),
         lines=tuple(lines),
-        a=np.array(a, dtype=np.intp),
-        b=np.array(b, dtype=np.intp),
-        same=np.frombuffer(same, dtype=np.bool_),
+        a=first[kept].astype(np.intp),
+        b=second[kept].astype(np.intp),
+        same=labels[kept],
+        repeated=len(labels) - len(kept),
     )
+
+
+def _plain(name: str, line: int) -> str:
+    """Return a picture's path without what makes no other file of it. Raises PairsError."""
+    stripped = name.strip()
+    check_name(stripped, line)
+    return posixpath.normpath(stripped)
+
+
+def _each_once(
+    a: NDArray[np.intc], b: NDArray[np.intc], same: NDArray[np.bool_], told: array[int]
+) -> NDArray[np.intp]:
+    """Return the places of the rows that tell a pair first, in order.
+
+    Raises:
+        PairsError: a later one says otherwise.
+    """
+    pair = np.minimum(a, b).astype(np.int64)
+    pair *= MAX_PICTURES
+    pair += np.maximum(a, b)
+    order = np.argsort(pair, kind="stable")
+    pair = pair[order]
+    again = np.append(False, pair[1:] == pair[:-1])
+    del pair
+    labels = same[order]
+    differs = again & np.append(False, labels[1:] != labels[:-1])
+    if differs.any():
+        line = told[int(order[differs].min())]
+        raise PairsError(line, "it says otherwise of this pair than a line before it")
+    first: NDArray[np.intp] = order[~again]
+    first.sort()
+    return first
 
 
 def rows(raw: bytes, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
@@ -137,7 +186,7 @@ def rows(raw: bytes, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]
     Raises:
         PairsError: it is something else, or has more than `MAX_ROWS`.
     """
-    reader = csv.reader(_lines(raw), strict=True)
+    reader = csv.reader(_lines(raw), strict=True, skipinitialspace=True)
     count = 0
     try:
         if tuple(each.strip().lower() for each in next(reader, [])) != columns:
@@ -169,6 +218,6 @@ def _lines(raw: bytes) -> Iterator[str]:
 def check_name(name: str, line: int) -> None:
     """Accept a path that stays in the folder."""
     path = PurePosixPath(name)
-    stays = name and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+    stays = path.parts and not path.is_absolute() and ".." not in path.parts and "\\" not in name
     if not stays or len(name) > MAX_NAME or not name.isprintable():
         raise PairsError(line, "no path inside the folder")

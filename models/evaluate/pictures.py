@@ -8,18 +8,24 @@ order of name, and never the name.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from models import coded
 from models.coded import Bounds, CodedError
+from models.codestream import LARGE, ExcessError, is_busy, require_modest
 from models.face.picture import MAX_SIDE_PX, MIN_SIDE_PX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
 FORMATS: Final = (
     "BMP", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TGA", "TIFF", "WEBP",
@@ -30,8 +36,10 @@ MAX_PIXELS: Final = 40_000_000
 MAX_FILES: Final = 200_000
 HASH_HEX_DIGITS: Final = 16
 """Of SHA-256: enough to tell the pictures of any set apart, short enough to keep thousands."""
-MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"})
-BOUNDS: Final = Bounds(FORMATS, MODES, MIN_SIDE_PX, MAX_SIDE_PX, MAX_PIXELS)
+MODES: Final = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+DEEP: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+"""Grey of 16 bits a pixel, of which the upper 8 are kept."""
+BOUNDS: Final = Bounds(FORMATS, MODES | DEEP, MIN_SIDE_PX, MAX_SIDE_PX, MAX_PIXELS)
 
 
 class PictureFileError(ValueError):
@@ -39,7 +47,7 @@ class PictureFileError(ValueError):
 
     Attributes:
         where: the row or the place of the file, without its name.
-        why: "missing", "size", "format" or "damaged".
+        why: "missing" (or no regular file), "size" (or too much work), "format" or "damaged".
     """
 
     def __init__(self, where: str, why: str) -> None:
@@ -77,7 +85,11 @@ def read(path: Path, *, where: str) -> Picture:
         PictureFileError: there is none within bounds.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe in its place would otherwise keep the reader waiting for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PictureFileError(where, "missing")
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise PictureFileError(where, "missing") from error
@@ -96,9 +108,29 @@ def decode(raw: bytes, *, where: str) -> NDArray[np.uint8]:
         PictureFileError: there is none within bounds.
     """
     try:
-        return coded.rgb(coded.opened(raw, BOUNDS))
+        opened = coded.opened(raw, BOUNDS)
+        if is_busy(raw):
+            require_modest(raw, LARGE)
+        return _upper_bits(coded.upright(opened)) if opened.mode in DEEP else coded.rgb(opened)
     except CodedError as error:
         raise PictureFileError(where, error.why) from error
+    except ExcessError as error:
+        raise PictureFileError(where, "size") from error
+
+
+def within(folder: Path, name: str) -> Path:
+    """Return where a picture of a list lies, however its folder composes accents.
+
+    Args:
+        folder: of the set.
+        name: as the list spells it. Without a file of that name, one whose name is the same text
+            in another normal form is meant: systems differ in which they write.
+    """
+    for form in ("NFC", "NFD"):
+        other = folder / unicodedata.normalize(form, name)
+        if not os.path.lexists(folder / name) and os.path.lexists(other):
+            return other
+    return folder / name
 
 
 def listed(folder: Path) -> list[Path]:
@@ -116,3 +148,9 @@ def listed(folder: Path) -> list[Path]:
     if not 0 < len(found) <= MAX_FILES:
         raise PictureFileError(str(folder), "missing" if not found else "size")
     return found
+
+
+def _upper_bits(grey: Image.Image) -> NDArray[np.uint8]:
+    """Return (H, W, 3) uint8 of a grey picture with 16 bits a pixel."""
+    upper = (np.asarray(grey, dtype=np.int64).clip(0, 0xFFFF) >> 8).astype(np.uint8)
+    return np.repeat(upper[..., None], 3, axis=2)

@@ -1,10 +1,10 @@
 """What a measure of quality says about being matched: pictures made worse, against good ones.
 
 Knows the protocol: every picture of a set is made worse by each amount of each series, and compared
-with the untouched other pictures of the same person, at a threshold that was fixed elsewhere. Each
-worse picture keeps its measures, so that false non-matches can be counted by series and amount, by
-what was measured, and with or without what the gate refuses. Does not know where the limits are set
-(`models.face.quality`) nor how a page shows it.
+with the untouched other pictures of the same person and of all others, at a threshold that was
+fixed elsewhere. Each worse picture keeps its measures, so that errors of both kinds can be counted
+by series and amount, by what was measured, and with or without what the gate refuses. Does not know
+where the limits are set (`models.face.quality`) nor how a page shows it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Tried:
         amount: of it.
         quality: what was measured; None: no face was found.
         scores: (K,) with the person's other pictures as they are; none if no face was found.
+        strangers: (L,) with everybody else's pictures as they are; likewise.
     """
 
     person: int
@@ -49,25 +50,35 @@ class Tried:
     amount: float
     quality: Quality | None
     scores: NDArray[np.float64] = field(repr=False)
+    strangers: NDArray[np.float32] = field(repr=False)
 
 
 class Misses(NamedTuple):
-    """How often true pairs were missed.
+    """How often true pairs were missed, and false ones taken.
 
     Attributes:
         pictures: with a face that was found.
-        comparisons: of these.
+        comparisons: of these with their own person.
         missed: whose score lay below the threshold.
+        strangers: comparisons with other people.
+        taken: whose score did not.
     """
 
     pictures: int
     comparisons: int
     missed: int
+    strangers: int
+    taken: int
 
     @property
     def fnmr(self) -> float:
         """The share that was missed; 0 of none."""
         return self.missed / self.comparisons if self.comparisons else 0.0
+
+    @property
+    def fmr(self) -> float:
+        """The share of strangers that was taken for the person; 0 of none."""
+        return self.taken / self.strangers if self.strangers else 0.0
 
     @property
     def interval(self) -> Interval:
@@ -83,7 +94,7 @@ def try_all(
     """Make every picture worse in every way, and compare it.
 
     Args:
-        people: the pictures of each person; at least two of each.
+        people: the pictures of each person; at least two of each. All are held in memory.
         eyes: the nets.
         tick: called after each picture.
 
@@ -91,25 +102,34 @@ def try_all(
         PictureFileError: a file is no picture.
         ModelError: a net failed, or a picture as it is has no face.
     """
+    stills = [
+        (person, pictures.read(path, where=f"person {person}").rgb)
+        for person, files in enumerate(people)
+        for path in files
+    ]
+    meshes = [_mesh(rgb, eyes) for _, rgb in stills]
+    rows = np.stack(
+        [eyes.embedder.embed(rgb, mesh) for (_, rgb), mesh in zip(stills, meshes, strict=True)]
+    )
+    whose = np.array([person for person, _ in stills])
     found: list[Tried] = []
-    for person, files in enumerate(people):
-        stills = [pictures.read(path, where=f"person {person}").rgb for path in files]
-        meshes = [_mesh(rgb, eyes) for rgb in stills]
-        rows = np.stack([eyes.embedder.embed(*each) for each in zip(stills, meshes, strict=True)])
-        for place, (rgb, mesh) in enumerate(zip(stills, meshes, strict=True)):
-            others = np.delete(rows, place, axis=0)
-            found += _worse(person, rgb, mesh, others, eyes)
-            tick()
+    for place, ((person, rgb), mesh) in enumerate(zip(stills, meshes, strict=True)):
+        own = whose == person
+        strangers = rows[~own]
+        own[place] = False
+        found += _worse(person, rgb, mesh, rows[own], strangers, eyes)
+        tick()
     return found
 
 
 def misses(tried: Sequence[Tried], threshold: float) -> Misses:
-    """Count what lay below a threshold."""
-    scores = np.concatenate([np.empty(0), *(each.scores for each in tried)])
+    """Count what lay on the wrong side of a threshold."""
     return Misses(
         pictures=sum(each.quality is not None for each in tried),
-        comparisons=len(scores),
-        missed=int((scores < threshold).sum()),
+        comparisons=sum(len(each.scores) for each in tried),
+        missed=sum(int((each.scores < threshold).sum()) for each in tried),
+        strangers=sum(len(each.strangers) for each in tried),
+        taken=sum(int((each.strangers >= threshold).sum()) for each in tried),
     )
 
 
@@ -130,7 +150,12 @@ def refused_for(tried: Sequence[Tried], code: str, limits: Limits = PORTRAIT) ->
 
 
 def _worse(
-    person: int, rgb: NDArray[np.uint8], mesh: Mesh, others: NDArray[np.float32], eyes: Eyes
+    person: int,
+    rgb: NDArray[np.uint8],
+    mesh: Mesh,
+    others: NDArray[np.float32],
+    strangers: NDArray[np.float32],
+    eyes: Eyes,
 ) -> list[Tried]:
     found = []
     for name, series in SERIES.items():
@@ -138,11 +163,19 @@ def _worse(
             worse = series.apply(rgb, mesh, amount)
             seen = acquire(worse, detector=eyes.detector, mesher=eyes.mesher).mesh
             if seen is None:
-                found.append(Tried(person, name, amount, None, np.empty(0)))
+                nothing = np.empty(0)
+                found.append(Tried(person, name, amount, None, nothing, nothing.astype(np.float32)))
                 continue
-            scores = eyes.embedder.closeness(others, eyes.embedder.embed(worse, seen))
+            row = eyes.embedder.embed(worse, seen)
             found.append(
-                Tried(person, name, amount, assess(worse, seen), np.asarray(scores, np.float64))
+                Tried(
+                    person,
+                    name,
+                    amount,
+                    assess(worse, seen),
+                    np.asarray(eyes.embedder.closeness(others, row), np.float64),
+                    np.asarray(eyes.embedder.closeness(strangers, row), np.float32),
+                )
             )
     return found
 

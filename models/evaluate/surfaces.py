@@ -89,7 +89,7 @@ def measure(
     for place, (name, line) in enumerate(
         zip(presentations.names, presentations.lines, strict=True)
     ):
-        picture = pictures.read(folder / name, where=f"{where}: line {line}")
+        picture = pictures.read(pictures.within(folder, name), where=f"{where}: line {line}")
         hashes.append(picture.hash)
         found = acquire(picture.rgb, detector=finder.detector, mesher=finder.mesher)
         if found.mesh is not None:

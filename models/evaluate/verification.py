@@ -6,7 +6,7 @@ for independent, and the bootstrap by subject, which does not but is blind where
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -27,13 +27,32 @@ DRAWS: Final = 400
 SEED: Final = 19795
 
 
-def report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
+class Lost(NamedTuple):
+    """Comparisons that could not be made, because a picture showed no face.
+
+    Attributes:
+        genuine: of one person: a kiosk that cannot see somebody turns him away as well.
+        impostor: of two.
+    """
+
+    genuine: int
+    impostor: int
+
+
+NONE_LOST: Final = Lost(0, 0)
+
+
+def report(
+    scored: Scored, calibration: Calibration | None, *, lost: Lost = NONE_LOST
+) -> dict[str, Any]:
     """Return counts, rates and intervals.
 
     Args:
         scored: the comparisons; of several frames, the mean is swept for the curve, and at a
             calibration's thresholds they are judged as the kiosk judges them.
         calibration: whose thresholds are put to the test; None: none is.
+        lost: what is missing among the comparisons: it is in no rate but the generalised ones, for
+            which it does not match.
 
     Raises:
         RatesError: there are no genuine or no impostor comparisons.
@@ -48,6 +67,7 @@ def report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
         "genuine": genuine,
         "impostor": impostor,
         "subjects": len(np.union1d(scored.a, scored.b)),
+        "lost": {"genuine": lost.genuine, "impostor": lost.impostor},
         "auc": curve.auc,
         "eer": curve.eer,
         "fnmr_at_fmr": {name: curve.fnmr_at_fmr(fmr) for name, fmr in FMR_TARGETS.items()},
@@ -59,6 +79,10 @@ def report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
                 "fnmr": float((~matched[same]).mean()),
                 "false_matches": int(matched[~same].sum()),
                 "false_non_matches": int((~matched[same]).sum()),
+                "generalised_fmr": float(matched[~same].sum() / (impostor + lost.impostor)),
+                "generalised_fnmr": float(
+                    ((~matched[same]).sum() + lost.genuine) / (genuine + lost.genuine)
+                ),
             }
             for name, matched in fixed.items()
         },

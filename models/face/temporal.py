@@ -3,8 +3,10 @@
 A medium that is held up moves its background along, a screen flickers in stripes, two pixel grids
 beat against each other. Knows small pictures, rows of light and spectra, and when there is enough
 of them. Does not know whose face it is. Each cue is one that some attacks show and a person does
-not: none of them found says little, one found is enough. A screen that stands still, fills the
-frame, is finer than the camera and does not flicker shows none of them.
+not: none of them found says little, one found is enough. Where neither grids nor stripes can be
+read, nobody looked. A background that is blank, or a face that keeps still, says nothing about what
+moves along, and that is no fault of a person before a plain wall. A screen that stands still, fills
+the frame, is finer than the camera and does not flicker shows none of them.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ SMALL_SIDE_PX: Final = 160
 LUMA: Final = (0.299, 0.587, 0.114)
 MIN_FRAMES: Final = 6
 """Fewer say nothing."""
-MAX_FRAMES: Final = 600
-"""So many are kept at most; a longer examination keeps its newest."""
+MAX_FRAMES: Final = 120
+"""So many are kept at most, the newest: about ten seconds."""
 
 PATCH: Final = 128
 """Side of the square from the middle of the face whose spectrum is looked at, in frame pixels."""
@@ -89,7 +91,8 @@ class Trace:
         small: (h, w) uint8, luma, the frame made smaller: minutes of them are kept.
         points: (34, 2) float64, x and y of the stable points in it.
         eye_distance: between the middles of the eyes, in it.
-        moire: how far the strongest frequency of the face stands out, 1 or more; 0: not measured.
+        moire: how far the strongest frequency of the face stands out, 1 or more; less, or not
+            finite: not measured.
     """
 
     small: NDArray[np.uint8] = field(repr=False)
@@ -190,17 +193,34 @@ class Watch:
         """Whether there is enough to say anything."""
         return len(self._traces) >= MIN_FRAMES
 
+    @property
+    def looked(self) -> bool:
+        """Whether grids or stripes could be read: if neither, that no cue was found is no word."""
+        grids = len(_moires(self._traces)) >= MIN_FRAMES
+        return self.enough and (grids or len(_still_pairs(self._traces)) >= MIN_STILL_PAIRS)
+
     def cues(self) -> frozenset[Cue]:
         """Return what was found."""
         found = set()
         if self.enough:
-            if float(np.median([each.moire for each in self._traces])) >= MOIRE:
+            if beats(self._traces):
                 found.add(Cue.MOIRE)
             if moves_along(self._traces):
                 found.add(Cue.RIGID_BACKGROUND)
             if is_striped(self._traces):
                 found.add(Cue.BANDING)
         return frozenset(found)
+
+
+def beats(traces: Sequence[Trace]) -> bool:
+    """Return whether two grids beat on the face, in the middle of all frames that tell."""
+    told = _moires(traces)
+    return len(told) >= MIN_FRAMES and float(np.median(told)) >= MOIRE
+
+
+def _moires(traces: Sequence[Trace]) -> list[float]:
+    """Return what was measured."""
+    return [each.moire for each in traces if 1 <= each.moire < np.inf]
 
 
 def moves_along(traces: Sequence[Trace]) -> bool:
@@ -288,8 +308,13 @@ def _at(small: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.flo
 
 def is_striped(traces: Sequence[Trace]) -> bool:
     """Return whether stripes of light run over a scene that does not move."""
-    said = [_striped(one, other) for one, other in pairwise(traces) if _move(one, other) <= STILL]
+    said = [_striped(one, other) for one, other in _still_pairs(traces)]
     return len(said) >= MIN_STILL_PAIRS and float(np.mean(said)) >= STRIPED_SHARE
+
+
+def _still_pairs(traces: Sequence[Trace]) -> list[tuple[Trace, Trace]]:
+    """Return neighbours between which the face did not move."""
+    return [(one, other) for one, other in pairwise(traces) if _move(one, other) <= STILL]
 
 
 def _striped(one: Trace, other: Trace) -> bool:

@@ -96,7 +96,8 @@ class Texture(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         spread: of each feature, above 0.
         weights: of each feature once it is centred and scaled.
         bias: added.
-        threshold: a picture whose log-odds reach it looks like skin.
+        threshold: a picture whose log-odds reach it looks like skin; one of the log-odds that the
+            weights can come to, and not the least.
         fitted: on what.
         version: of this form.
     """
@@ -115,6 +116,9 @@ class Texture(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         numbers = (*self.middle, *self.spread, *self.weights, self.bias, self.threshold)
         if not all(map(math.isfinite, numbers)) or min(self.spread) <= 0:
             raise ValueError("a number is none")
+        reach = LIMIT * sum(map(abs, self.weights))
+        if not -reach < self.threshold - self.bias <= reach:
+            raise ValueError("every picture reaches the threshold, or none can")
 
     def score(self, features: NDArray[np.float64]) -> float:
         """Return the log-odds that it is skin: above 0 rather, below 0 rather not.
@@ -134,8 +138,8 @@ def parse(raw: bytes) -> Texture:
     """Read a texture model.
 
     Raises:
-        TextureError: it is too long, no JSON, has an unknown, missing or ill-typed field, or its
-            features come about in another way.
+        TextureError: it is too long, no JSON, has an unknown, missing or ill-typed field, a
+            threshold that tells nothing apart, or its features come about in another way.
     """
     if len(raw) > MAX_BYTES:
         raise TextureError("unreadable")
@@ -212,6 +216,15 @@ def identify(models: Path) -> Found:
     own = models / NAME
     # A link that leads nowhere was laid there by somebody: that is no reason to take another.
     return _found(own, "site-texture") if os.path.lexists(own) else _shipped()
+
+
+def is_laxer(texture: Texture) -> bool:
+    """Return whether it takes lower log-odds for skin than the shipped model does.
+
+    Log-odds of two models are alike in what they mean to say, not in whom they rest on: whether it
+    lets more attacks through is for pictures to show. Raises TextureError: there is no shipped one.
+    """
+    return texture.threshold < shipped().threshold
 
 
 def features_of(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float64]:

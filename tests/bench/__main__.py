@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import chip, face, process, queue, trust
+from tests.bench import chip, face, finger, process, queue, trust
 
 if TYPE_CHECKING:
     from tests.bench.measure import Row
@@ -24,6 +24,7 @@ SUITES = {
     "chip": chip.rows,
     "trust": trust.rows,
     "face": face.rows,
+    "finger": finger.rows,
     "queue": queue.rows,
     "process": process.rows,
 }

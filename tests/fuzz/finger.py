@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from models.evaluate import pictures
-from models.finger import picture, template, wsq
+from models.finger import picture, quality, template, wsq
 from wire.enrolment import open_sealed
 from wire.errors import WireError
 from wire.seal import OpeningKey
@@ -61,4 +61,5 @@ TARGETS = {
         lambda raw: _record(RECORD_BEGIN + struct.pack(">I", len(raw) + 12) + raw),
         (template.TemplateError,),
     ),
+    "models.finger.quality": (quality.parse, (quality.GateError,)),
 }

@@ -9,6 +9,8 @@ from models.evaluate.pairs import PairsError
 from models.evaluate.pictures import PictureFileError
 from models.face import texture
 from models.face.texture import TextureError
+from models.finger import fusion
+from models.finger.fusion import WeightsError
 from models.manifest import parse
 from models.portrait import PortraitError, decode
 from models.prelu import shortened
@@ -25,6 +27,7 @@ TARGETS = {
     "models.prelu": (shortened, ()),
     "models.calibration.parse": (calibration.parse, (CalibrationError,)),
     "models.face.texture": (texture.parse, (TextureError,)),
+    "models.finger.fusion": (fusion.parse, (WeightsError,)),
     "models.evaluate.pad": (lambda raw: pad.parse(b"file,attack\n" + raw), (PairsError,)),
     "models.evaluate.pairs": (lambda raw: pairs.parse(b"a,b,same\n" + raw), (PairsError,)),
     "models.evaluate.picture": (

@@ -21,6 +21,7 @@ NEVER_A_VALUE = {
     "emrtd.pace": "a talk with another terminal's numbers",
     "emrtd.secure_messaging": "a checksum that does not hold",
     "hw.camera.portrait.member": "one array too many",
+    "hw.finger.jws": "a signature that does not hold",
     "wire.cose": "a signature of another key",
     "wire.group": "a signature of another key",
     "wire.policy.verify_policy": "a signature of another key",

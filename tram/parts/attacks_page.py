@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from hw.camera.fresh import MAX_FPS
 from kiosk.station.chance import PAUSE_S, VARIANTS
+from kiosk.vision.pipeline import MAX_GAP_ASKED_S, PACE_S
 from models.evaluate.intervals import clopper_pearson
 from models.face import texture
 
@@ -90,30 +92,47 @@ LAYERS: Final = (
     ),
     (
         "texture",
-        "the surface of good frames: patterns in three channels, spectrum; a logistic model",
+        (
+            "the surface of good frames since the challenge began, the middle of their scores: "
+            "patterns in three channels, spectrum; a logistic model"
+        ),
         "visible print dots, a visible grid",
         "a good screen in focus; anything before another camera than it was trained on",
     ),
     (
         "traces",
-        "several frames: a background that moves with the face, running stripes, beating grids",
+        (
+            "frames since the challenge began: a background that moves with the face, running "
+            "stripes, beating grids; where neither stripes nor grids can be read, it could not look"
+        ),
         "a medium that is held in the hand, a grid or refresh that the camera sees",
-        "a good screen that stands still and fills the frame",
+        (
+            "a good screen that stands still and fills the frame; **before a plain wall the cue of "
+            "the background is silent**, and so it is where a picture's own background is plain"
+        ),
     ),
     (
         "freshness",
         (
             "numbers, times and bits of frames: none twice, none out of order, no gap that a "
-            "camera cannot make, none of the future (`frames_not_fresh`)"
+            "camera cannot make, none of the future, none faster than {max_fps} a second "
+            "(`frames_not_fresh`)"
         ),
         "a file, a loop, a clumsy injection",
         "frames with new noise at the right time",
     ),
     (
         "likeness",
-        "every good frame is of one person, and of the one on the card",
+        (
+            "frames that count, {pace_ms:.0f} ms apart, about {counted} a second: good ones are of "
+            "one person, and of the one on the card; after {gap:g} s without a frame in a "
+            "challenge it begins anew"
+        ),
         "faces that are swapped midway",
-        "somebody who looks like the holder",
+        (
+            "somebody who looks like the holder; another face in frames between those that count, "
+            "which show nothing and prove nothing"
+        ),
     ),
 )
 
@@ -162,7 +181,7 @@ def page(whole: dict[str, Any], *, fps: int) -> str:
     fewest = second - begins
     low_s, high_s = PAUSE_S[1]
     head = HEAD.format(
-        layers="\n".join(f"| {' | '.join(each)} |" for each in LAYERS),
+        layers=_layers(),
         fps=fps,
         first=first,
         second=second,
@@ -193,6 +212,13 @@ def page(whole: dict[str, Any], *, fps: int) -> str:
         limits=fitted.limits,
     )
     return head + "".join(_lines(rows)) + tail
+
+
+def _layers() -> str:
+    """Return the rows of the table of layers."""
+    return "\n".join(f"| {' | '.join(each)} |" for each in LAYERS).format(
+        max_fps=MAX_FPS, pace_ms=PACE_S * 1e3, counted=round(1 / PACE_S), gap=MAX_GAP_ASKED_S
+    )
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

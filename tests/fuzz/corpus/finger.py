@@ -7,8 +7,10 @@ import struct
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from PIL import Image
 
+from models.finger import quality
 from models.finger.minutiae import minutiae
 from models.finger.template import of_minutiae, write
 from tests.fuzz.finger import NOW, OPENING_KEY, PURPOSE, RAW, RECORD_BEGIN, WSQ_BEGIN
@@ -38,6 +40,7 @@ def seeds() -> dict[str, list[bytes]]:
         ],
         "models.finger.template": records,
         "models.finger.template.after_begin": [each[len(RECORD_BEGIN) + 4 :] for each in records],
+        "models.finger.quality": [quality.encode(replace(quality.shipped(), pictures=()))],
     }
 
 

@@ -19,6 +19,7 @@ from hw.camera import portrait
 from kiosk.vision import port
 from models import calibration, manifest
 from models.face import texture
+from models.finger import fusion
 from tests.fuzz import fleet as fleet_targets
 from tests.fuzz import hw as hw_targets
 from tests.fuzz import outbox as outbox_targets
@@ -175,8 +176,12 @@ def _files() -> dict[str, list[bytes]]:
             path.read_bytes() for path in sorted(calibration.FOLDER.glob("*.json"))
         ],
         "models.face.texture": [_texture()],
+        "models.finger.fusion": [fusion.FILE.read_bytes()[:2000], fusion.FILE.read_bytes()],
         "models.evaluate.pad": [b"p/one.png,\np/two.png,print\n"],
-        "models.evaluate.pairs": [b"p/one.png,p/two.png,1\np/one.png,q/one.png,0\n"],
+        "models.evaluate.pairs": [
+            b"p/one.png,p/two.png,1\np/one.png,q/one.png,0\n",
+            "./p/á.png, q.png ,1\nq.png,p/a\u0301.png,1\n".encode(),
+        ],
         "models.evaluate.picture": [jpeg, _picture("PNG"), jpeg2000],
         "outbox.file": [outbox_targets._whole()],
         "outbox.damaged": [b"\0\0\x10Z", b"\0\x20\0" + outbox_targets._whole()[0x2000:0x2008]],

@@ -18,6 +18,7 @@ def seeds() -> dict[str, list[bytes]]:
     streams = [
         _coded("JPEG2000", no_jp2=True),
         _coded("JPEG2000", no_jp2=True, tile_size=(32, 32), precinct_size=(32, 32)),
+        _coded("JPEG2000", no_jp2=True, quality_mode="rates", quality_layers=[20, 10, 5, 2]),
     ]
     return {
         "models.codestream": [jpeg, file, *streams, _coded("JPEG", progressive=True)],

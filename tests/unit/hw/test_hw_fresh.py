@@ -57,6 +57,17 @@ def test_numbers_may_run_as_fast_as_the_fastest_camera() -> None:
     assert judge((0, 0, noisy(1)), (fast + 3, 100, noisy(2)))[-1] is Staleness.GAP
 
 
+@pytest.mark.parametrize(("apart_ms", "said"), [(1, "too_fast"), (2, "too_fast"), (3, None)])
+def test_frames_come_as_fast_as_the_fastest_camera_gives_them(apart_ms, said) -> None:
+    frames = [(seq, seq * apart_ms, noisy(seq)) for seq in range(4)]
+    assert judge(*frames) == [None, None, said, said]
+
+
+def test_one_frame_that_was_stamped_late_is_not_too_fast() -> None:
+    frames = [(seq, at_ms, noisy(seq)) for seq, at_ms in enumerate((0, 65, 66, 99))]
+    assert judge(*frames) == [None] * 4
+
+
 def test_a_picture_of_the_future_was_not_taken() -> None:
     fresh = Freshness()
     assert fresh.take(Frame(noisy(1), 40 * MS, 0), now_ns=0) is None

@@ -59,6 +59,12 @@ def claims(width, height):
     return raw[:at] + struct.pack(">HH", height, width) + raw[at + 4 :]
 
 
+def in_layers(count, **options):
+    raw = coded(plain("RGB", (2000, 2000), (1, 1, 1)), "JPEG2000", no_jp2=True, **options)
+    at = raw.index(b"\xff\x52") + 6
+    return raw[:at] + struct.pack(">H", count) + raw[at + 2 :]
+
+
 def png_bomb():
     def chunk(kind, body):
         return (
@@ -96,6 +102,9 @@ CODED = {
     "animated WebP": coded(grey, "WEBP", save_all=True, append_images=[grey] * 9),
     "several in one": coded(grey, "MPO", save_all=True, append_images=[grey] * 3),
     "PNG bomb": png_bomb(),
+    "layers": in_layers(65_535),
+    "layers and precincts": in_layers(65_535, precinct_size=(64, 64), codeblock_size=(32, 32)),
+    "as many layers as may be": in_layers(64, precinct_size=(256, 256)),
     "cut short": coded(noise, "JPEG")[:9000],
     "cut short, JPEG 2000": coded(noise, "JPEG2000")[:9000],
     **{f"EXIF {value}": turned(value) for value in (0, 6, 8, 9, 65535)},

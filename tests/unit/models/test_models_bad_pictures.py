@@ -23,7 +23,7 @@ SLOWEST_S = 4.0
 REFUSED = (
     "nothing", "zeros", "noise", "one pixel", "one pixel, JPEG 2000", "a hundred megapixels",
     "a bomb", "CMYK", "16 bit", "16 bit PNG", "palette", "alpha", "animated", "animated WebP",
-    "PNG bomb", "cut short",
+    "PNG bomb", "cut short", "layers", "layers and precincts",
 )  # fmt: skip
 
 
@@ -53,7 +53,10 @@ def test_bad_portraits_are_refused_by_type(report):
 
 def test_what_is_a_picture_has_no_face_or_some(report):
     said = report["said"]
-    for name in ("a line", "four megapixels", "several in one", "EXIF 0", "EXIF 9"):
+    for name in (
+        "a line", "four megapixels", "as many layers as may be", "several in one", "EXIF 0",
+        "EXIF 9",
+    ):  # fmt: skip
         assert said[f"portrait: {name}"][1] == 0, name
     assert said["portrait: EXIF 6"][0] == said["portrait: EXIF 8"][0] == [300, 400, 3]
     assert said["portrait: EXIF 0"][0] == [400, 300, 3]

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import calibration
+from kiosk.vision import port
+from kiosk.vision.port import Ready
+from models import calibration, manifest
 from models.calibration import (
     NOMINAL_FMR,
     Calibration,
@@ -30,9 +32,13 @@ from models.calibration import (
 from models.evaluate import fit
 from models.evaluate.fit import FitError
 from models.manifest import manifests
+from wire import record
 
 HASHES = ("0123456789abcdef", "00000000deadbeef")
 RANDOM = np.random.default_rng(7)
+FACES = sorted(
+    each for each in calibration.FOLDER.glob("*.json") if calibration.load(each).modality == "face"
+)
 
 
 def source(**other):
@@ -358,6 +364,23 @@ def test_a_file_that_is_named_is_identified_by_its_hash(tmp_path):
     assert identify(tmp_path / "any.json", "x") == (MADE, f"x-{digest}")
 
 
+@pytest.mark.parametrize("name", ["n" * 40, f"{'n' * 40}.int8x", f"{'n' * 37}.float168"])
+def test_of_every_name_a_net_may_have_a_record_can_name_its_calibration(tmp_path, name):
+    assert msgspec.convert(name, manifest.Name) == name
+    (tmp_path / f"calibration-{name}.json").write_bytes(encode(MADE))
+    found = find(tmp_path, name).id
+    assert found.startswith(f"site-{name}-")
+    for kind in (port.Name, record.Code):
+        assert msgspec.convert(found, kind) == found
+    assert Ready(models={"calibration": found}, simulated=True)
+
+
+@pytest.mark.parametrize("name", ["n" * 41, f"{'n' * 40}.float1", f"{'n' * 38}.float168"])
+def test_no_net_has_a_name_of_which_a_record_could_not_tell(name):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(name, manifest.Name)
+
+
 def test_where_an_own_calibration_is_laxer_is_told_by_rate():
     ours = shipped("mobilefacenet")
     assert laxer_rates(ours, "mobilefacenet") == ()
@@ -374,7 +397,7 @@ def test_only_what_is_shipped_is_found_by_name(name):
         shipped(name)
 
 
-@pytest.mark.parametrize("path", sorted(calibration.FOLDER.glob("*.json")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FACES, ids=lambda p: p.stem)
 def test_what_is_shipped_holds_for_the_nets_of_their_manifests_and_has_every_rate(path):
     found = shipped(path.stem)
     ids = {each.id for each in manifests().values()}
@@ -391,4 +414,5 @@ def test_what_is_shipped_holds_for_the_nets_of_their_manifests_and_has_every_rat
 
 def test_every_embedder_that_comes_with_the_program_is_calibrated():
     embedders = {name for name, each in manifests().items() if each.role == "embed"}
-    assert embedders | {"strict"} == {path.stem for path in calibration.FOLDER.glob("*.json")}
+    assert embedders | {"strict"} == {path.stem for path in FACES}
+    assert shipped("finger").modality == "finger"

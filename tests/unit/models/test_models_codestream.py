@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.codestream import ExcessError, require_modest
+from models.codestream import LARGE, ExcessError, require_modest
 from models.portrait import PortraitError, decode
 
 WIDE = np.zeros((1600, 1200, 3), np.uint8)
@@ -35,6 +35,11 @@ def cut_into_tiles(raw, side_px):
 def with_segment(raw, before, marker, body):
     at = raw.index(before)
     return raw[:at] + struct.pack(">HH", marker, 2 + len(body)) + body + raw[at:]
+
+
+def in_layers(raw, layers):
+    at = raw.index(b"\xff\x52") + 6
+    return raw[:at] + struct.pack(">H", layers) + raw[at + 2 :]
 
 
 def many_scans(times):
@@ -65,6 +70,18 @@ BOMBS = {
     "a style of one tile": with_segment(
         stream(), b"\xff\x93", 0xFF52, b"\x01\x00\x00\x01\x00\x00\x04\x04\x00\x00\x11"
     ),
+    "layers": in_layers(stream(), 65_535),
+    "a layer too many": in_layers(stream(), 65),
+    "layers of many precincts": in_layers(stream(precinct_size=(64, 64)), 64),
+    "layers of one tile": with_segment(
+        stream(), b"\xff\x93", 0xFF52, b"\x00\x00\xff\xff\x00\x00\x04\x04\x00\x00"
+    ),
+    "layers before a style of one component": with_segment(
+        in_layers(stream(), 64),
+        b"\xff\x90",
+        0xFF53,
+        b"\x01\x01\x05\x04\x04\x00\x00" + b"\x66" * 6,
+    ),
     "a marker of another part": with_segment(stream(), b"\xff\x90", 0xFF74, b"\x00\x00"),
     "a second size": with_segment(stream(), b"\xff\x90", 0xFF51, bytes(40)),
     "scans": many_scans(40),
@@ -78,6 +95,24 @@ def test_a_bomb_is_refused_before_it_is_decoded(name):
     with pytest.raises(PortraitError) as refused:
         decode(BOMBS[name])
     assert refused.value.why in {"size", "format"}
+
+
+@pytest.mark.parametrize("layers", [2, 12, 64])
+def test_pictures_in_layers_are_modest(layers):
+    rates = [40.0 - 39.0 * place / layers for place in range(layers)]
+    raw = stream(quality_mode="rates", quality_layers=rates)
+    assert raw[raw.index(b"\xff\x52") + 6 :][:2] == struct.pack(">H", layers)
+    assert decode(raw).shape == WIDE.shape
+
+
+def test_large_pictures_may_ask_for_more_but_not_for_anything():
+    tiled = coded(np.zeros((6000, 6000), np.uint8), no_jp2=True, codeblock_size=(16, 16))
+    with pytest.raises(ExcessError, match="blocks"):
+        require_modest(tiled)
+    require_modest(tiled, LARGE)
+    for bomb in ("layers", "precincts"):
+        with pytest.raises(ExcessError):
+            require_modest(BOMBS[bomb], LARGE)
 
 
 @settings(deadline=None)

@@ -80,7 +80,7 @@ def test_a_mirrored_face_is_the_same_face(name):
     assert cosine(straight, mirrored) == pytest.approx(1, abs=1e-4)
 
 
-def test_strict_is_no_closer_than_either_net_says():
+def test_strict_is_the_mean_of_two_nets_and_neither_outvotes_the_other():
     strict = open_embedder(MODELS, STRICT)
     first, second = open_embedder(MODELS, NAME), open_embedder(MODELS, CLEAN)
     cut = first.size
@@ -93,14 +93,15 @@ def test_strict_is_no_closer_than_either_net_says():
             for each in (first, second)
         ]
         spread = 1 - 2 * np.sqrt(1 - both[1])
-        assert found == pytest.approx(min(both[0], spread), abs=1e-3)
+        mean, least = (both[0] + spread) / 2, min(both[0], spread)
+        assert found == pytest.approx(min(mean, least + 0.1), abs=1e-3)
     # Nets that disagree: each of them alone would say that it is one person.
     agree, differ = np.zeros(strict.size, np.float32), np.zeros(strict.size, np.float32)
     agree[[0, cut]] = differ[[0, cut + 1]] = np.sqrt(0.5)
     assert float(strict.closeness(agree, agree)) == pytest.approx(1, abs=1e-3)
-    assert float(strict.closeness(agree, differ)) == -1
+    assert float(strict.closeness(agree, differ)) == pytest.approx(-0.9, abs=1e-3)
     differ[[0, cut + 1]], differ[[1, cut]] = 0, np.sqrt(0.5)
-    assert float(strict.closeness(agree, differ)) == pytest.approx(0, abs=1e-6)
+    assert float(strict.closeness(agree, differ)) == pytest.approx(0.1, abs=1e-3)
 
 
 def test_names_fit_where_they_are_written():

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import tracemalloc
+import unicodedata
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from models.calibration import shipped
 from models.evaluate import faces, intervals, pairs, pictures, rates, verification
 from models.evaluate.faces import Extracted, Scored
 from models.evaluate.pairs import PairsError
@@ -240,6 +245,13 @@ def test_pairs_name_each_picture_once_and_find_who_is_who():
         (csv("x,y,1", "x,y,1,2"), 3),
         (csv("x,y,maybe"), 2),
         (csv("x,x,1"), 2),
+        (csv("x,y,1", "./x,x,1"), 3),
+        (csv("x,y,1", "d//./x,d/x ,1"), 3),
+        (csv("\u00e1,a\u0301,1"), 2),
+        (csv("x,y,1", "x,z,1", "x,y,0", "z,x,0"), 4),
+        (csv("x,y,1", "y,./x,0"), 3),
+        (csv(".,x,1"), 2),
+        (csv(" ,x,1"), 2),
         (csv(",x,1"), 2),
         (csv("../x,y,1"), 2),
         (csv("/x,y,1"), 2),
@@ -248,6 +260,8 @@ def test_pairs_name_each_picture_once_and_find_who_is_who():
         (csv('"x,y,1'), 2),
         (csv("x\x00,y,1"), 2),
         (csv("x" * 1025 + ",y,1"), 2),
+        (csv("x,y,1", "p,q,1" + " " * 9_000), 3),
+        (csv("x,y,1", '"x', *["y" * 4_000] * 40), 36),
     ],
 )
 def test_what_is_no_list_of_pairs_is_refused_with_its_line(raw, line):
@@ -264,6 +278,68 @@ def test_any_bytes_are_pairs_or_an_error(raw):
         except PairsError:
             continue
         assert len(found.a) == len(found.b) == len(found.same) > 0
+
+
+def test_a_list_may_have_blanks_behind_commas_quotes_and_other_ends_of_lines():
+    found = pairs.parse(b'A, B, Same\r\nx 1/y.png, "z, w.png", 1\r\n\r\nx 1/y.png, v, False\r\n')
+    assert found.names == ("x 1/y.png", "z, w.png", "v")
+    assert found.same.tolist() == [True, False]
+
+
+def test_a_picture_is_one_however_its_path_is_spelled():
+    found = pairs.parse(csv("./x/1.png, y ,1", "x//1.png,z,0", "y,x/./1.png ,1", "A\u0301,a,0",
+                            "\u00c1,z,0"))  # fmt: skip
+    assert found.names == ("x/1.png", "y", "z", "A\u0301", "a")
+    assert list(zip(found.a.tolist(), found.b.tolist(), strict=True)) == [
+        (0, 1), (0, 2), (3, 4), (3, 2),
+    ]  # fmt: skip
+    assert found.lines == (2, 2, 3, 5, 5)
+    assert found.repeated == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 6)).filter(lambda each: each[0] != each[1]),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_a_pair_counts_once_in_the_order_of_the_list(told):
+    found = pairs.parse(csv(*(f"p{a},p{b},{(a + b) % 2}" for a, b in told)))
+    once = list(dict.fromkeys(frozenset(each) for each in told))
+    names = [int(each[1:]) for each in found.names]
+    here = [frozenset((names[a], names[b])) for a, b in zip(found.a, found.b, strict=True)]
+    assert here == once
+    assert found.same.tolist() == [sum(each) % 2 == 1 for each in once]
+    assert found.repeated == len(told) - len(once)
+
+
+def test_a_list_may_begin_with_a_mark_of_its_encoding():
+    assert pairs.parse(b"\xef\xbb\xbf" + csv("x,y,1")).names == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [["a,b,1", "a,c,0", "b,c,0", "a,d,1"], ["a,b,1", "c,d,1", "e,a,1"]],
+    ids=["rows", "pictures"],
+)
+def test_a_list_has_so_many_rows_and_pictures_and_no_more(monkeypatch, rows):
+    monkeypatch.setattr(pairs, "MAX_ROWS", 3)
+    monkeypatch.setattr(pairs, "MAX_PICTURES", 4)
+    assert len(pairs.parse(csv(*rows[:-1])).same) == len(rows) - 1
+    with pytest.raises(PairsError, match="too many") as caught:
+        pairs.parse(csv(*rows))
+    assert caught.value.line == len(rows) + 1
+
+
+def test_a_list_takes_little_more_memory_than_its_numbers():
+    raw = csv(*(f"{a},{b},1" for a, b in combinations(range(317), 2)))
+    tracemalloc.start()
+    found = pairs.parse(raw)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    held = found.a.nbytes + found.b.nbytes + found.same.nbytes
+    assert peak < 4 * held, "rows that are kept as texts take 15 times as much"
 
 
 def test_an_error_names_no_picture():
@@ -286,18 +362,28 @@ def test_pictures_of_every_usual_kind_are_read(mode):
     assert pictures.decode(coded(mode), where="here").shape == (30, 40, 3)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_of_16_bits_the_upper_8_are_read(kind):
+    values = (np.arange(1200).reshape(30, 40) * 54).astype(np.uint16)
+    into = io.BytesIO()
+    Image.fromarray(values).save(into, kind)
+    found = pictures.decode(into.getvalue(), where="here")
+    assert (found == (values // 256)[..., None]).all()
+    assert found.shape == (30, 40, 3)
+
+
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
         (b"", "format"),
         (b"a,b,same\n", "format"),
         (coded()[:60], "damaged"),
-        (coded("I;16"), "format"),
+        (coded("F", kind="TIFF"), "format"),
         (coded(size=(15, 400)), "size"),
         (coded("1", size=(8000, 8000)), "size"),
         (coded("1", size=(20_000, 20)), "size"),
     ],
-    ids=["nothing", "text", "cut", "16 bits", "narrow", "huge", "long"],
+    ids=["nothing", "text", "cut", "fractions", "narrow", "huge", "long"],
 )
 def test_what_is_no_picture_is_refused_by_its_place(raw, why):
     with pytest.raises(PictureFileError) as caught:
@@ -308,6 +394,49 @@ def test_what_is_no_picture_is_refused_by_its_place(raw, why):
 def test_a_missing_picture_is_named_by_its_place(tmp_path):
     with pytest.raises(PictureFileError, match=r"^row 3: picture missing$"):
         pictures.read(tmp_path / "somebody.png", where="row 3")
+
+
+def test_a_pipe_a_device_or_a_folder_is_no_picture(tmp_path):
+    """A pipe that nobody writes to would keep the reader waiting for ever."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    for path in (tmp_path / "pipe.png", tmp_path / "folder.png", Path("/dev/zero")):
+        with pytest.raises(PictureFileError, match=r"^row 3: picture missing$"):
+            pictures.read(path, where="row 3")
+
+
+def in_layers(layers):
+    into = io.BytesIO()
+    Image.new("L", (2000, 2000)).save(into, "JPEG2000", no_jp2=True)
+    raw = into.getvalue()
+    at = raw.index(b"\xff\x52") + 6
+    return raw[:at] + layers.to_bytes(2, "big") + raw[at + 2 :]
+
+
+def in_scans(times):
+    into = io.BytesIO()
+    Image.new("L", (600, 600)).save(into, "JPEG", progressive=True)
+    raw = into.getvalue()[:-2]
+    return raw + raw[raw.rindex(b"\xff\xda") :] * times + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("make", [in_layers, in_scans])
+def test_a_picture_that_asks_for_too_much_work_is_refused(make):
+    assert pictures.decode(make(20), where="here").ndim == 3
+    with pytest.raises(PictureFileError) as caught:
+        pictures.decode(make(100), where="here")
+    assert caught.value.why == "size"
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_list", ["NFC", "NFD"])
+def test_a_name_is_found_however_its_accents_are_composed(tmp_path, on_disk, in_list):
+    folder = tmp_path / "ảnh"
+    folder.mkdir()
+    file = folder / unicodedata.normalize(on_disk, "Nguyễn 1.png")
+    file.write_bytes(coded())
+    assert pictures.within(folder, unicodedata.normalize(in_list, "Nguyễn 1.png")) == file
+    assert pictures.within(folder, "nobody.png") == folder / "nobody.png"
 
 
 # Scores and frames
@@ -348,6 +477,42 @@ def test_each_pair_is_scored_by_its_cosine_and_pairs_without_a_face_are_left_out
     ]  # fmt: skip
     by_hand = [float(seen.rows[a] @ seen.rows[b]) for a, b in kept]
     assert scored.scores[:, 0] == pytest.approx(by_hand, abs=1e-6)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_what_is_lost_with_a_picture_is_what_would_have_been_compared(frames):
+    found = protocol(3, 7)
+    whole, some = extracted(found), extracted(found, missing={"p1_2", "p0_5"})
+    lost = faces.lost(found, some, embedder=Cosines(), frames=frames)
+    every, seen = (
+        faces.compare(found, each, embedder=Cosines(), frames=frames).same for each in (whole, some)
+    )
+    assert lost == (every.sum() - seen.sum(), (~every).sum() - (~seen).sum())
+    assert faces.lost(found, whole, embedder=Cosines(), frames=frames) == (0, 0)
+    if frames == 1:
+        assert lost == (6 + 6, 14 + 14 - 1)
+
+
+def test_generalised_rates_count_what_was_lost_as_no_match():
+    subjects = np.repeat(np.arange(4), 5)
+    a, b = np.triu_indices(20, 1)
+    same = subjects[a] == subjects[b]
+    scores = np.where(same, 0.9, 0.1)
+    scores[np.flatnonzero(same)[0]], scores[np.flatnonzero(~same)[0]] = 0.1, 0.9
+    scored = Scored(scores[:, None], same, subjects[a], subjects[b])
+    whole = verification.report(
+        scored, shipped("mobilefacenet"), lost=verification.Lost(genuine=9, impostor=50)
+    )
+    assert whole["lost"] == {"genuine": 9, "impostor": 50}
+    at = whole["fmr_at_threshold"]["1e-4"]
+    assert (at["fnmr"], at["fmr"]) == (1 / 40, 1 / 150)
+    assert (at["generalised_fnmr"], at["generalised_fmr"]) == (10 / 49, 1 / 200)
+
+
+def test_no_picture_serves_as_two_frames():
+    found = pairs.parse(csv("p1,r,1", "p1,r,1", "r,p1,1", "./p1,r,1", "p1,q,0"))
+    scored = faces.compare(found, extracted(found), embedder=Cosines(), frames=2)
+    assert scored.scores.shape == (0, 2), "one listed four times is one frame"
 
 
 @pytest.mark.parametrize("frames", [2, 3])

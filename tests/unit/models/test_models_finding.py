@@ -100,6 +100,18 @@ def test_a_mirrored_picture_has_its_points_mirrored():
     np.testing.assert_allclose(eyes[:, 1], there.eyes[::-1, 1], atol=4)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mirrored_face_is_where_the_detector_sees_it_in_the_mirror(name):
+    rgb = photograph(name)
+    (face,) = detector().detect(rgb)
+    (seen,) = detector().detect(np.ascontiguousarray(rgb[:, ::-1]))
+    meant = face.mirrored(rgb.shape[1])
+    assert np.abs(meant.box - seen.box).max() < 0.15 * (seen.box[2] - seen.box[0])
+    # The ear that is turned away is guessed.
+    off_px = np.linalg.norm(meant.points - seen.points, axis=1)[: KeyPoint.RIGHT_EAR]
+    assert off_px.max() < 0.15 * (seen.box[2] - seen.box[0])
+
+
 def test_following_a_still_face_finds_it_where_it_was():
     rgb, there = frontal("obama2")
     off_px = np.abs(mesher().follow(rgb, there).points - there.points)

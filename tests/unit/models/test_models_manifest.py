@@ -29,6 +29,8 @@ def test_the_models_of_a_verification_are_known():
         "face-detection-short-range": "detect",
         "face-landmark": "mesh",
         "iris-landmark": "iris",
+        "leader.fp16": "minutiae",
+        "leader.int8": "minutiae",
         "mobilefacenet": "embed",
     }
 
@@ -61,7 +63,7 @@ def test_the_ids_go_into_a_record_as_it_demands():
     ids = {each.name: each.id for each in manifests().values()}
     versions = Versions(software="1", policy="p-1", models=ids)
     assert msgspec.convert(msgspec.to_builtins(versions), Versions) == versions
-    assert all(re.fullmatch(r"[a-z0-9-]+-[0-9a-f]{12}", each) for each in ids.values())
+    assert all(re.fullmatch(r"[a-z0-9.-]+-[0-9a-f]{12}", each) for each in ids.values())
 
 
 def test_no_manifest_holds_an_address():

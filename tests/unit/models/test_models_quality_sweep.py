@@ -47,15 +47,17 @@ def test_farther_is_smaller():
     assert np.array_equal(SERIES["far"].apply(rgb, there, 1000), rgb)
 
 
-def test_misses_are_counted_among_pictures_with_a_face():
+def test_errors_are_counted_among_pictures_with_a_face():
     one = assess(*frontal("obama"))
     tried = [
-        Tried(0, "blur", 1, one, np.array([0.9, 0.5])),
-        Tried(0, "blur", 2, None, np.empty(0)),
-        Tried(1, "blur", 1, one, np.array([0.1])),
+        Tried(0, "blur", 1, one, np.array([0.9, 0.5]), np.array([0.2, 0.7], np.float32)),
+        Tried(0, "blur", 2, None, np.empty(0), np.empty(0, np.float32)),
+        Tried(1, "blur", 1, one, np.array([0.1]), np.array([0.3, 0.1], np.float32)),
     ]
-    assert misses(tried, 0.6) == Misses(pictures=2, comparisons=3, missed=2)
-    assert misses([], 0.6).fnmr == 0
+    found = misses(tried, 0.6)
+    assert found == Misses(pictures=2, comparisons=3, missed=2, strangers=4, taken=1)
+    assert (found.fnmr, found.fmr) == (2 / 3, 1 / 4)
+    assert (misses([], 0.6).fnmr, misses([], 0.6).fmr) == (0, 0)
     assert tuple(misses([], 0.6).interval) == (0, 1)
     low, high = misses(tried, 0.6).interval
     assert low < 2 / 3 < high
@@ -63,19 +65,25 @@ def test_misses_are_counted_among_pictures_with_a_face():
 
 
 def test_worse_pictures_of_one_person_are_less_like_and_the_gate_knows_them(tmp_path):
-    paths = [tmp_path / f"{name}.png" for name in ("obama", "obama2")]
+    paths = [tmp_path / f"{name}.png" for name in ("obama", "obama2", "biden")]
     for path in paths:
         Image.fromarray(frontal(path.stem)[0]).resize((180, 180)).save(path)
     ticks: list[None] = []
     tried = quality.try_all(
-        [paths], faces.open_eyes(MODELS, embed.NAME), tick=lambda: ticks.append(None)
+        [paths[:2], paths[2:]], faces.open_eyes(MODELS, embed.NAME), tick=lambda: ticks.append(None)
     )
-    assert len(ticks) == 2
-    assert len(tried) == 2 * sum(len(each.amounts) for each in SERIES.values())
+    assert len(ticks) == 3
+    assert len(tried) == 3 * sum(len(each.amounts) for each in SERIES.values())
     untouched = [each for each in tried if (each.series, each.amount) == ("blur", 0)]
-    assert misses(untouched, 0.6).missed == 0
-    assert len(kept(untouched, PORTRAIT)) == 2
-    worst = [each for each in tried if (each.series, each.amount) == ("far", 7)]
+    assert [(len(each.scores), len(each.strangers)) for each in untouched] == [
+        (1, 1),
+        (1, 1),
+        (0, 2),
+    ]
+    assert misses(untouched, 0.6) == Misses(3, comparisons=2, missed=0, strangers=4, taken=0)
+    assert len(kept(untouched, PORTRAIT)) == 3
+    untouched = [each for each in untouched if each.person == 0]
+    worst = [each for each in tried if (each.series, each.amount) == ("far", 7) and not each.person]
     assert np.mean([each.scores for each in worst]) < 0.7
     assert np.mean([each.scores for each in untouched]) > 0.75
     assert kept(worst, PORTRAIT) == []

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -114,12 +115,35 @@ def test_an_operators_own_model_is_used_and_a_broken_one_is_not_passed_over(tmp_
         texture.load(tmp_path / "none.json")
 
 
+def test_a_threshold_lies_where_scores_can_come_to() -> None:
+    even = {"bias": 0.5, "middle": [0.0] * FEATURES, "spread": [1.0] * FEATURES,
+            "weights": [1.0] * FEATURES}  # fmt: skip
+    whole = json.loads(texture.encode(texture.shipped())) | even
+    for threshold in (0.51 - 6 * FEATURES, 0.5 + 6 * FEATURES):
+        raw = json.dumps(whole | {"threshold": threshold}).encode()
+        model = texture.parse(raw)
+        assert model.score(np.full(FEATURES, -1e9)) < threshold
+        assert model.score(np.full(FEATURES, 1e9)) >= threshold
+
+
+def test_a_model_that_takes_less_for_skin_than_the_shipped_one_is_told() -> None:
+    ours = texture.shipped()
+    assert not texture.is_laxer(ours)
+    for shift, laxer in ((-0.01, True), (0.01, False)):
+        moved = msgspec.structs.replace(ours, threshold=ours.threshold + shift)
+        assert texture.is_laxer(moved) == laxer
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"spread": [0.0] * FEATURES},
         {"weights": [1.0] * (FEATURES - 1)},
         {"bias": 1e999},
+        {"threshold": -1e9},
+        {"threshold": 1e9},
+        {"weights": [0.0] * FEATURES},
+        {"bias": 0.0, "threshold": -6.0 * FEATURES, "weights": [1.0] * FEATURES},
         {"pipeline": "another"},
         {"version": 2},
         {"more": 1},

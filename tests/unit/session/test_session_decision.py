@@ -149,15 +149,12 @@ def by_the_rules(
             return REFERRED, Reason.NO_PORTRAIT
         if match and match.reasons and match.reasons != (Reason.LIVE_LAYER_MISSING,):
             return REFERRED, match.reasons[0]
-    # A layer that could not look is never a pass, whatever the others say.
-    if "live" in layers and match and Reason.LIVE_LAYER_MISSING in match.reasons:
-        return REFERRED, Reason.LIVE_LAYER_MISSING
-    # A picture says nothing about who stands here.
-    if "live" in layers and (match is None or match.live != "passed"):
-        return REFERRED, Reason.NOT_LIVE
-    # Nor of a face that was seen not to live, even where nobody asked whether it does.
-    if "face" in layers and match and match.live == "failed":
-        return REFERRED, Reason.NOT_LIVE
+        # A layer that could not look is never a pass, whatever the others say.
+        if match and Reason.LIVE_LAYER_MISSING in match.reasons:
+            return REFERRED, Reason.LIVE_LAYER_MISSING
+        # A picture says nothing about who stands here: whoever asks for the face asks for life.
+        if match is None or match.live != "passed":
+            return REFERRED, Reason.NOT_LIVE
     if "face" in layers and match and match.band == "different":
         return NOT_HOLDER, Reason.FACE_NOT_HOLDER
     if "face" in layers and (match is None or match.band not in {"same", "same_strong"}):
@@ -287,6 +284,23 @@ def test_the_cases_of_the_demo_and_its_neighbours(
 ) -> None:
     verdict = decided(name, match)
     assert (verdict.outcome, verdict.reasons, verdict.row) == (outcome, reasons, row)
+
+
+@pytest.mark.parametrize(
+    ("match", "reasons"),
+    [
+        (FaceMatch(FaceBand.SAME_STRONG, LiveBand.ABSENT, 5), ("not_live",)),
+        (FaceMatch(FaceBand.SAME_STRONG, LiveBand.ABSENT, 5, (Reason.LIVE_LAYER_MISSING,)),
+         ("live_layer_missing",)),
+        (PRINT, ("not_live",)),
+        (FaceMatch(FaceBand.DIFFERENT, LiveBand.ABSENT, 5), ("not_live",)),
+    ],
+)  # fmt: skip
+def test_whoever_asks_for_the_face_alone_asks_for_life(
+    match: FaceMatch, reasons: tuple[str, ...]
+) -> None:
+    verdict = decided("genuine 2021", match, (Layer.PA, Layer.CHIP, Layer.VALIDITY, Layer.FACE))
+    assert (verdict.outcome, verdict.reasons, verdict.row) == ("referred", reasons, "not_live")
 
 
 def test_what_was_checked_stands_in_the_verdict() -> None:

@@ -122,7 +122,7 @@ def _accepts_rightly(state: ss.State, event: ev.Event, site: Site, after: ss.Sta
     assert state.findings.outcome in {ChipOutcome.GENUINE, ChipOutcome.MAY_BE_COPY}
     assert state.findings.checks.pa.value == "passed"
     assert Layer.CHIP not in layers or state.findings.holder is not None
-    assert Layer.LIVE not in layers or match.live is LiveBand.PASSED
+    assert not {Layer.LIVE, Layer.FACE} & {*layers} or match.live is LiveBand.PASSED
     assert Layer.FACE not in layers or match.band in {FaceBand.SAME, FaceBand.SAME_STRONG}
     seen_simulated = site.card_simulated or (match is not None and match.simulated)
     assert site.policy.policy.simulators_allowed or not seen_simulated

@@ -288,6 +288,8 @@ LIES = {
     "half of the challenge": (Judged(**PASSED, tries=1), FIRST[:2]),
     "all but a part": (Judged(**PASSED, tries=2), (*FIRST[:2], "blink")),
     "no try": (Judged(**PASSED), FIRST),
+    "likeness, asked for nothing": (Judged(band="same_strong", live="absent", frames=3), ()),
+    "stranger, asked for nothing": (Judged(band="different", live="failed", frames=3), ()),
     "a try more": (Judged(**PASSED, tries=2), FIRST),
     "failed, unshown": (Judged(band="same", live="failed", frames=3, tries=1), ()),
     "failed, one try less": (
@@ -339,7 +341,6 @@ TRUE = {
     "portrait": (
         Judged(band="none", live="absent", frames=0, reasons=("quality_portrait",)), (),
     ),
-    "not looked for": (Judged(band="same_strong", live="absent", frames=3), ()),
 }  # fmt: skip
 
 
@@ -438,7 +439,8 @@ def test_whoever_passes_was_shown_a_whole_challenge(cues: list[Any], live: Any, 
         return
     acts = [cue for cue in cues if cue != "look_ahead"]
     wholes = {1: ["turn_left", "blink"], 2: ["turn_right"]}
-    assert (tries == 0) == (not acts)
+    assert tries > 0, "nothing is said of whom nobody asked for anything"
+    assert acts
     if live == "passed":
         whole = wholes[tries]
         assert acts[-len(whole) :] == whole

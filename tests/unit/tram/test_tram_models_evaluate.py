@@ -194,6 +194,33 @@ def test_by_default_the_thresholds_are_those_that_a_kiosk_would_use(people, tmp_
 
 
 @built
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_calibration_that_lacks_a_rate_is_refused(people, tmp_path, place):
+    raw = json.loads(calibration.encode(calibration.shipped("mobilefacenet")))
+    del raw["thresholds"][place]
+    (tmp_path / "short.json").write_text(json.dumps(raw))
+    for frames in (1, 2):
+        done = tram(
+            "models", "evaluate", "face", "--images", people / "pictures", "--frames", frames,
+            "--pairs", people / "pairs.csv", "--calibration", tmp_path / "short.json",
+        )  # fmt: skip
+        assert (done.exit_code, done.stdout, "no_rate" in done.stderr) == (3, "", True)
+
+
+@built
+def test_what_is_listed_or_kept_twice_is_told(people, tmp_path):
+    shutil.copytree(people / "pictures", tmp_path / "pictures")
+    (one,) = (tmp_path / "pictures").glob("a_1.*")
+    shutil.copy(one, one.with_stem("a_2"))
+    rows = (people / "pairs.csv").read_text().splitlines()
+    first = rows[1].split(",")
+    again = [f"./{first[1]}, {first[0]} ,{first[2]}", f"{one.name},{one.with_stem('a_2').name},1"]
+    (tmp_path / "pairs.csv").write_text("\n".join([*rows, *again]))
+    whole = measured(tmp_path)
+    assert (whole["repeated"], whole["copies"], whole["genuine"]) == (1, 1, 4)
+
+
+@built
 def test_a_calibration_of_another_net_is_refused(people, tmp_path):
     raw = json.loads(calibration.encode(calibration.shipped("mobilefacenet")))
     raw["net"] = "mobilefacenet-000000000000"
@@ -243,6 +270,20 @@ def test_what_are_no_scores_is_refused(tmp_path, text, why):
     )  # fmt: skip
     assert (done.exit_code, why in done.stderr) == (3, True)
     assert not (tmp_path / "site.json").exists()
+
+
+@built
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_a_person_is_told_to_make_everybody_a_person(people, tmp_path, named):
+    for place, path in enumerate(sorted((people / "pictures").glob("c_*"))):
+        (tmp_path / "s1").mkdir(exist_ok=True)
+        name = f"c_{place}" if named else f"{place}"
+        shutil.copy(path, tmp_path / "s1" / f"{name}{path.suffix}")
+    done = tram(
+        "models", "calibrate", "face", "--images", tmp_path / "s1", "--out", tmp_path / "site.json"
+    )
+    assert done.exit_code == 3
+    assert ("no two pictures are of one person" in done.stderr) == (not named)
 
 
 @built

@@ -7,13 +7,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vision_material import FRAME_S, LOOK, Room
+from vision_material import FRAME_S, LOOK, Room, steps
 
 from kiosk.vision.pipeline import (
     APART_S,
     FRONTAL_FRAMES,
     HINT_EVERY_S,
     KEPT_FRAMES,
+    MAX_GAP_ASKED_S,
     MAX_GAP_S,
     PACE_S,
     RETURNED_FRAMES,
@@ -216,6 +217,24 @@ def test_a_broken_track_begins_anew(break_off: dict[str, object], *, turned: boo
     assert room.last.live == "passed"
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["before it turned", "after it turned"])
+@pytest.mark.parametrize(("longer_s", "breaks"), [(0.05, True), (-0.05, False)])
+def test_who_was_asked_is_not_lost_sight_of(longer_s: float, *, breaks: bool, turned: bool) -> None:
+    room = Room(tries=2)
+    room.see(LOOK)
+    room.see(3 if turned else 0, yaw=24)
+    room.see(after_s=MAX_GAP_ASKED_S + longer_s)
+    assert room.cues == ["turn_left", *["look_ahead"] * (turned + breaks)]
+
+
+def test_frames_that_show_a_head_now_and_then_show_nobody() -> None:
+    room = Room(seconds=200, tries=2)
+    for _ in range(5):
+        room.see(6, after_s=1.9)
+        room.see(3, yaw=24, after_s=1.9)
+    assert room.last.live != "passed"
+
+
 def test_a_small_move_does_not_break_the_track() -> None:
     room = Room()
     for step in range(LOOK):
@@ -265,6 +284,18 @@ def test_the_deadline_comes_without_a_frame() -> None:
     answer = Judged(band="none", live="absent", frames=0)
     assert room.examination.expire(room.now_s + 1.0) == [answer]
     assert room.examination.expire(room.now_s + 1.1) == []
+
+
+def test_of_whom_nobody_asked_anything_no_likeness_is_told() -> None:
+    """A print that is held up a moment before the answer is due."""
+    room = Room(turn=None)
+    asked = steps("left", "blink", pause_s=1.0)
+    room.challenge(asked, asked, seconds=10.0)
+    room.see(91, faces=0)
+    room.see(12, flat=True)
+    assert room.cues == []
+    assert room.last == Judged(band="none", live="absent", frames=0, reasons=("no_face",))
+    assert room.compared == []
 
 
 def test_nothing_is_said_after_the_last_word() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+from PIL import Image
 
 from kiosk.vision.pipeline import Examination, Likeness, Question
 from kiosk.vision.port import Step
@@ -57,9 +60,19 @@ def person(name: str) -> np.ndarray:
     return found
 
 
-def trace_of(points: Mesh, *, moire: float = 10.0) -> Trace:
-    """Return what is kept of a frame whose background is blank."""
+@cache
+def wall() -> np.ndarray:
+    """(160, 200) uint8: something to see behind a head, with room to move it by 40."""
+    rough = np.random.default_rng(0).integers(0, 256, (20, 25), dtype=np.uint8)
+    return np.asarray(Image.fromarray(rough).resize((200, 160), Image.Resampling.BICUBIC))
+
+
+def trace_of(points: Mesh, *, moire: float = 10.0, behind_px: float | None = 0.0) -> Trace:
+    """Return what is kept of a frame whose background lies so far aside; None: it is blank."""
     small = np.full((120, 160), 100, dtype=np.uint8)
+    if behind_px is not None:
+        left = 20 - round(behind_px / 4)
+        small = wall()[20:140, left : left + 160]
     return Trace(small, points.points[list(STABLE), :2] / 4.0, EYES_PX / 4, moire)
 
 
@@ -75,10 +88,12 @@ def sight(
     skin: float | None = 5.0,
     moire: float | None = 10.0,
     fresh: bool = True,
+    behind_px: float | None = 0.0,
 ) -> Sight:
     """One face; turned beyond what can be compared it has that flaw.
 
     Its texture has the log-odds `skin`, its frequencies stand out by `moire`; None: not looked at.
+    What is behind it lies `behind_px` aside; None: a plain wall.
     """
     if flaw is None and abs(yaw) > 18:
         flaw = "quality_pose"
@@ -92,7 +107,7 @@ def sight(
         embed=lambda: person(who),
         openness=lambda: 0.12 if shut else 0.3,
         texture=None if skin is None else lambda: skin,
-        trace=None if moire is None else lambda: trace_of(mesh, moire=moire),
+        trace=None if moire is None else lambda: trace_of(mesh, moire=moire, behind_px=behind_px),
     )
 
 
