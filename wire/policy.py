@@ -30,6 +30,11 @@ NominalFMR = Literal["1e-3", "1e-4", "1e-5"]
 OnDowngrade = Literal["accept", "refer", "refuse"]
 """What follows if a chip was opened in a weaker way than it can."""
 
+Finger = Literal["never", "ask", "instead", "require"]
+"""What a finger is asked for where the chip has fingerprints that this device may read: never; as
+one more proof; to stand in for a face that is neither the same nor another; or of everybody, and
+whoever cannot goes to a person."""
+
 Seconds = Annotated[int, Meta(ge=1, le=600)]
 
 
@@ -48,6 +53,7 @@ class Layer(StrEnum):
     """It is like the portrait in the chip."""
 
 
+FINGER_S: Final = 40
 ALL_LAYERS: Final = tuple(Layer)
 
 
@@ -61,6 +67,7 @@ class Patience(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         confirming: to ask the card once more.
         filing: to put the record on the disk.
         showing: how long a verdict stays on the screen.
+        finger: to put a finger down, all touches included; unsaid: `FINGER_S`.
     """
 
     key: Seconds = 60
@@ -69,6 +76,12 @@ class Patience(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     confirming: Seconds = 5
     filing: Seconds = 10
     showing: Seconds = 20
+    finger: Seconds | UnsetType = UNSET
+
+    @property
+    def finger_s(self) -> int:
+        """How long a finger is waited for, all touches included."""
+        return FINGER_S if self.finger is UNSET else self.finger
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,6 +98,9 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         patience: how long each step may take.
         downgrade: what follows if the chip was opened in a weaker way than it can. Policies of
             before that question do not have it and stay as they were signed: UNSET.
+        finger: what a finger is asked for; unsaid: never. Whether it is there or not never ends a
+            service: what a policy asks for and does not get is for a person to look at.
+        finger_fmr: the nominal false match rate at which a finger counts as the same; unsaid: 1e-4.
         version: of this format.
     """
 
@@ -97,12 +113,24 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     simulators_allowed: bool = False
     patience: Patience = Patience()
     downgrade: OnDowngrade | UnsetType = UNSET
+    finger: Finger | UnsetType = UNSET
+    finger_fmr: NominalFMR | UnsetType = UNSET
     version: int = POLICY_VERSION
 
     @property
     def on_downgrade(self) -> OnDowngrade:
         """What follows if a chip was opened in a weaker way than it can; unsaid: a person looks."""
         return "refer" if self.downgrade is UNSET else self.downgrade
+
+    @property
+    def on_finger(self) -> Finger:
+        """What a finger is asked for."""
+        return "never" if self.finger is UNSET else self.finger
+
+    @property
+    def fmr_of_finger(self) -> NominalFMR:
+        """The nominal false match rate at which a finger counts as the same."""
+        return "1e-4" if self.finger_fmr is UNSET else self.finger_fmr
 
 
 def sign_policy(policy: Policy, signer: Signer) -> bytes:

@@ -77,6 +77,16 @@ class FaceBand(StrEnum):
     NONE = "none"
 
 
+class FingerBand(StrEnum):
+    """How like one of the card's fingerprints the finger was."""
+
+    SAME_STRONG = "same_strong"
+    SAME = "same"
+    UNSURE = "unsure"
+    DIFFERENT = "different"
+    NONE = "none"
+
+
 class LiveBand(StrEnum):
     """Whether a living head was seen."""
 
@@ -104,6 +114,7 @@ class Bands(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         face: the living face against the chip's portrait.
         live: liveness.
         live_tries: how many times the person was asked to show it; absent if never.
+        finger: a finger against the chip's fingerprints; absent if none was asked for.
     """
 
     pa: CheckBand
@@ -112,6 +123,7 @@ class Bands(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     face: FaceBand = FaceBand.NONE
     live: LiveBand = LiveBand.ABSENT
     live_tries: Annotated[int, Meta(ge=1, le=9)] | UnsetType = UNSET
+    finger: FingerBand | UnsetType = UNSET
 
 
 class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,10 +141,17 @@ class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Simulated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which devices were simulators. A production fleet refuses records that say yes."""
+    """Which devices were simulators. A production fleet refuses records that say yes.
+
+    Attributes:
+        card: the reader.
+        camera: the camera.
+        finger: the fingerprint module; absent if none took part.
+    """
 
     card: bool = False
     camera: bool = False
+    finger: bool | UnsetType = UNSET
 
 
 class OperationsPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

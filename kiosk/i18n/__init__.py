@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from kiosk.i18n.catalogue import LANGUAGES, Catalogue, Language, UnknownWordsError, words
-from kiosk.i18n.labels import Button, Hint, Label, every_key, key_of
+from kiosk.i18n.labels import Button, Finger, Hint, Label, every_key, key_of
 
 __all__ = [
     "LANGUAGES",
     "Button",
     "Catalogue",
+    "Finger",
     "Hint",
     "Label",
     "Language",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Hint(StrEnum):
-    """What to do differently before the camera; the values are those of their reasons."""
+    """What to do differently; the values are those of their reasons."""
 
     NO_FACE = "no_face"
     SEVERAL_FACES = "several_faces"
@@ -29,6 +29,9 @@ class Hint(StrEnum):
     QUALITY_MOUTH = "quality_mouth"
     QUALITY_EXPRESSION = "quality_expression"
     QUALITY_BACKGROUND = "quality_background"
+    QUALITY_FINGER_PRESSURE = "quality_finger_pressure"
+    QUALITY_FINGER_DRY = "quality_finger_dry"
+    QUALITY_FINGER_CENTRE = "quality_finger_centre"
 
     @classmethod
     def of(cls, reason: Reason | None) -> Hint | None:
@@ -42,6 +45,8 @@ class Button(StrEnum):
 
     CANCEL = "cancel"
     DONE = "done"
+    SKIP = "skip"
+    """Go on without a finger."""
     DELETE = "delete"
     DETAILS = "details"
     LANGUAGE = "language"
@@ -73,8 +78,29 @@ class Label(StrEnum):
     TRUST_UNKNOWN = "trust_unknown"
 
 
+class Finger(StrEnum):
+    """Which finger is asked for, by the numbers of ISO/IEC 19794-4; 0: any that is on the card."""
+
+    ANY = "0"
+    RIGHT_THUMB = "1"
+    RIGHT_INDEX = "2"
+    RIGHT_MIDDLE = "3"
+    RIGHT_RING = "4"
+    RIGHT_LITTLE = "5"
+    LEFT_THUMB = "6"
+    LEFT_INDEX = "7"
+    LEFT_MIDDLE = "8"
+    LEFT_RING = "9"
+    LEFT_LITTLE = "10"
+
+    @classmethod
+    def of(cls, position: int) -> Finger:
+        """Return the finger of a position; what is none of one finger is any."""
+        return cls(str(position)) if str(position) in set(cls) else cls.ANY
+
+
 Sayable: TypeAlias = (
-    Prompt | Hint | Reason | Outcome | CheckName | CheckState | Delivery | Button | Label
+    Prompt | Hint | Reason | Outcome | CheckName | CheckState | Delivery | Button | Label | Finger
 )
 
 _PREFIXES: Final[Mapping[type[StrEnum], str]] = {
@@ -87,6 +113,7 @@ _PREFIXES: Final[Mapping[type[StrEnum], str]] = {
     Delivery: "delivery",
     Button: "button",
     Label: "label",
+    Finger: "finger",
 }
 
 

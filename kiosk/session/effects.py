@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from emrtd.keys import Password
+    from emrtd.lds.dg3 import FingerImage
     from kiosk.session.verdict import Verdict
     from wire.policy import NominalFMR
     from wire.record import RecordIdentity
@@ -37,6 +38,19 @@ class MatchFace:
     """
 
     portrait: bytes = field(repr=False)
+    fmr: NominalFMR
+
+
+@dataclass(frozen=True, slots=True)
+class MatchFinger:
+    """Compare a finger with the fingerprints of verified data.
+
+    Attributes:
+        references: as they stand in DG3, in its order.
+        fmr: the nominal false match rate at which a finger counts as the same.
+    """
+
+    references: tuple[FingerImage, ...] = field(repr=False)
     fmr: NominalFMR
 
 
@@ -69,4 +83,6 @@ class Forget:
     """End the vision worker, break off the reading, overwrite keys, drop all that was read."""
 
 
-Effect: TypeAlias = WatchFaces | ReadChip | MatchFace | ConfirmCard | FileRecord | Show | Forget
+Effect: TypeAlias = (
+    WatchFaces | ReadChip | MatchFace | MatchFinger | ConfirmCard | FileRecord | Show | Forget
+)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from wire.record import FaceBand, LiveBand
+from wire.record import FaceBand, FingerBand, LiveBand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,33 @@ class FaceMatch:
     simulated: bool = False
     models: Mapping[str, str] = field(default_factory=dict)
     tries: int = 0
+
+
+class FingerCue(StrEnum):
+    """What the person is asked to do at the fingerprint module."""
+
+    PLACE = "place"
+    LIFT = "lift"
+
+
+@dataclass(frozen=True, slots=True)
+class FingerMatch:
+    """What was found about a finger; scores stay in the worker.
+
+    Attributes:
+        band: how like one of the chip's fingerprints it was.
+        touches: how many touches were compared.
+        reasons: why something could not be found, e.g. NO_FINGER, DEVICE_MISSING, or
+            FINGER_REPLAYED; empty if it could.
+        simulated: whether the touches came from a simulator.
+        models: role to the id of the model that played it.
+    """
+
+    band: FingerBand = FingerBand.NONE
+    touches: int = 0
+    reasons: tuple[Reason, ...] = ()
+    simulated: bool = False
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +174,38 @@ class FaceJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class FingerCued:
+    """The person was asked to do something.
+
+    Attributes:
+        cue: what.
+        position: with which finger, 1 right thumb to 10 left little; 0: any that is on the card.
+    """
+
+    cue: FingerCue
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FingerHinted:
+    """A touch does not suffice: QUALITY_FINGER_*; None: the last one did."""
+
+    hint: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class FingerJudged:
+    """Finger, module and worker are done; whatever failed there is among the reasons."""
+
+    match: FingerMatch
+
+
+@dataclass(frozen=True, slots=True)
+class FingerDeclined:
+    """The person cannot put a finger down, or does not want to."""
+
+
+@dataclass(frozen=True, slots=True)
 class CardConfirmed:
     """The chip that was read answered once more, under the channel that it was read through."""
 
@@ -220,6 +279,10 @@ Event: TypeAlias = (
     | FaceCued
     | FaceHinted
     | FaceJudged
+    | FingerCued
+    | FingerHinted
+    | FingerJudged
+    | FingerDeclined
     | CardConfirmed
     | CardSwapped
     | DeviceFailed

@@ -18,6 +18,7 @@ from kiosk.session.effects import (
     FileRecord,
     Forget,
     MatchFace,
+    MatchFinger,
     ReadChip,
     Show,
     WatchFaces,
@@ -36,6 +37,11 @@ from kiosk.session.events import (
     FaceCued,
     FaceHinted,
     FaceJudged,
+    FingerCued,
+    FingerDeclined,
+    FingerHinted,
+    FingerJudged,
+    FingerMatch,
     KeyGiven,
     KeyRefused,
     Progressed,
@@ -49,12 +55,22 @@ from kiosk.session.states import (
     Filing,
     Idle,
     MatchingFace,
+    MatchingFinger,
     Parting,
     ReadingChip,
     Showing,
     State,
 )
-from kiosk.session.verdict import Case, Verdict, bands_of, decide, decide_card, portrait_of
+from kiosk.session.verdict import (
+    Case,
+    Verdict,
+    bands_of,
+    decide,
+    decide_card,
+    fingers_of,
+    portrait_of,
+    wants_finger,
+)
 from wire.policy import Layer
 from wire.reasons import Outcome, Reason
 
@@ -96,6 +112,8 @@ def timeout_s(state: State, site: Site) -> int | None:
             return patience.reading
         case MatchingFace():
             return patience.face
+        case MatchingFinger():
+            return patience.finger_s
         case ConfirmingCard():
             return patience.confirming
         case Filing():
@@ -118,6 +136,9 @@ def step(state: State, event: Event, site: Site) -> Step:
             return _when_filing(state, event)
         case Showing() | Parting():
             return _when_shown(state, event)
+        case MatchingFinger():
+            if on := _when_finger_ended(state, event, site):
+                return on
     return _when_ended(state, event) or _when_active(state, event, site)
 
 
@@ -175,9 +196,14 @@ def _when_active(state: Active, event: Event, site: Site) -> Step:
         case MatchingFace(), FaceHinted(hint):
             return replace(state, hint=hint), ()
         case MatchingFace(), FaceJudged(match):
-            return _confirm(state, state.findings, state.today, match)
+            return _after_face(state, _case(site, state.findings, state.today, match))
+        case MatchingFinger(), FingerCued(cue, position):
+            return replace(state, cue=cue, position=position), ()
+        case MatchingFinger(), FingerHinted(hint):
+            return replace(state, hint=hint), ()
         case ConfirmingCard(), CardConfirmed():
-            return _file(state, decide(_case(state, site, state.match)))
+            case = _case(site, state.findings, state.today, state.match)
+            return _file(state, decide(replace(case, finger=state.finger)))
         case ConfirmingCard(), CardSwapped():
             return _file(state, _ended(state, Outcome.REFUSED, Reason.CARD_SWAPPED))
     return state, ()
@@ -204,13 +230,13 @@ def _when_shown(state: Showing | Parting, event: Event) -> Step:
 
 
 def _after_chip(state: ReadingChip, read: ChipRead, site: Site) -> Step:
-    case = Case(read.findings, read.today, None, site.policy, site.card_simulated)
+    case = _case(site, read.findings, read.today, None)
     decided = decide_card(case)
     if decided is not None:
         return _file(state, decided)
     portrait = portrait_of(read.findings) if _face_asked(site) else None
     if portrait is None:  # where a face is asked for, the table has referred its absence already
-        return _confirm(state, read.findings, read.today, None)
+        return _after_face(state, case)
     matching = MatchingFace(state.timer + 1, read.findings, read.today)
     return matching, (MatchFace(portrait, site.policy.policy.face_fmr),)
 
@@ -219,12 +245,39 @@ def _face_asked(site: Site) -> bool:
     return not {Layer.FACE, Layer.LIVE}.isdisjoint(site.policy.policy.layers)
 
 
-def _confirm(state: Active, findings: Findings, today: date, match: FaceMatch | None) -> Step:
-    return ConfirmingCard(state.timer + 1, findings, today, match), (ConfirmCard(),)
+def _after_face(state: Active, case: Case) -> Step:
+    """Ask for a finger if something may still hang on it and the chip gave what to compare with."""
+    fingers = fingers_of(case.findings) if wants_finger(case) else ()
+    if not fingers:
+        return _confirm(state, case, None)
+    matching = MatchingFinger(state.timer + 1, case.findings, case.today, case.match)
+    return matching, (MatchFinger(fingers, case.policy.policy.fmr_of_finger),)
 
 
-def _case(state: ConfirmingCard, site: Site, match: FaceMatch | None) -> Case:
-    return Case(state.findings, state.today, match, site.policy, site.card_simulated)
+def _when_finger_ended(state: MatchingFinger, event: Event, site: Site) -> Step | None:
+    """Go on with whatever was found about a finger, None if nothing yet.
+
+    A finger that does not come, or a module that fails, never ends a service.
+    """
+    match event:
+        case FingerJudged(found):
+            finger = found
+        case FingerDeclined():
+            finger = FingerMatch(reasons=(Reason.FINGER_DECLINED,))
+        case TimerFired():
+            finger = FingerMatch(reasons=(Reason.NO_FINGER,))
+        case _:
+            return None
+    return _confirm(state, _case(site, state.findings, state.today, state.match), finger)
+
+
+def _confirm(state: Active, case: Case, finger: FingerMatch | None) -> Step:
+    confirming = ConfirmingCard(state.timer + 1, case.findings, case.today, case.match, finger)
+    return confirming, (ConfirmCard(),)
+
+
+def _case(site: Site, findings: Findings, today: date, match: FaceMatch | None) -> Case:
+    return Case(findings, today, match, site.policy, site.card_simulated)
 
 
 def _file(state: Active, verdict: Verdict) -> Step:
@@ -248,9 +301,12 @@ def _ended(state: Active, outcome: Outcome, reason: Reason) -> Verdict:
     match state:
         case MatchingFace():
             return Verdict(outcome, (reason,), bands_of(state.findings, None))
-        case ConfirmingCard():
+        case MatchingFinger():
             bands = bands_of(state.findings, state.match)
             return Verdict(outcome, (reason,), bands, match=state.match)
+        case ConfirmingCard():
+            bands = bands_of(state.findings, state.match, state.finger)
+            return Verdict(outcome, (reason,), bands, match=state.match, finger=state.finger)
     return Verdict(outcome, (reason,))
 
 

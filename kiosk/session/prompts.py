@@ -22,6 +22,8 @@ class Prompt(StrEnum):
     TURN_RIGHT = "turn_right"
     BLINK = "blink"
     """Close the eyes for a moment and open them again."""
+    PLACE_FINGER = "place_finger"
+    LIFT_FINGER = "lift_finger"
     CHECKING = "checking"
     SAVING = "saving"
     ACCEPTED = "accepted"

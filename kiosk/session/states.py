@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from kiosk.session.events import FaceCue, FaceMatch
+from kiosk.session.events import FaceCue, FaceMatch, FingerCue, FingerMatch
 
 if TYPE_CHECKING:
     from datetime import date
@@ -75,6 +75,24 @@ class MatchingFace:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchingFinger:
+    """A finger is being compared with the chip's fingerprints; the session goes on in any case.
+
+    Attributes:
+        match: what was found about the face, None if it was not asked for.
+        position: the finger that is asked for, 1 right thumb to 10 left little; 0: any.
+    """
+
+    timer: int
+    findings: Findings = field(repr=False)
+    today: date
+    match: FaceMatch | None
+    cue: FingerCue = FingerCue.PLACE
+    position: int = 0
+    hint: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmingCard:
     """The chip is asked once more, so that it can't have been swapped."""
 
@@ -82,6 +100,7 @@ class ConfirmingCard:
     findings: Findings = field(repr=False)
     today: date
     match: FaceMatch | None
+    finger: FingerMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +138,16 @@ class Parting:
 
 
 State: TypeAlias = (
-    Idle | AskingKey | ReadingChip | MatchingFace | ConfirmingCard | Filing | Showing | Parting
+    Idle
+    | AskingKey
+    | ReadingChip
+    | MatchingFace
+    | MatchingFinger
+    | ConfirmingCard
+    | Filing
+    | Showing
+    | Parting
 )
 
-Active: TypeAlias = AskingKey | ReadingChip | MatchingFace | ConfirmingCard
+Active: TypeAlias = AskingKey | ReadingChip | MatchingFace | MatchingFinger | ConfirmingCard
 """A session that can still end by itself, by the person, or by the card."""

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import UNSET
 
 from emrtd.errors import ChipMalformed
-from emrtd.lds import dg1, dg2
+from emrtd.lds import dg1, dg2, dg3
 from emrtd.passive_auth import VerifiedGroups
 from emrtd.verify import ChipOutcome
-from kiosk.session.events import FaceMatch
+from kiosk.session.events import FaceMatch, FingerMatch
 from wire.policy import Layer
 from wire.reasons import Outcome, Reason
-from wire.record import Bands, CheckBand, FaceBand, LiveBand
+from wire.record import Bands, CheckBand, FaceBand, FingerBand, LiveBand
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from emrtd.lds.dg3 import FingerImage
     from emrtd.verify import Findings
     from kiosk.session.policy import PolicyInForce
     from wire.policy import OnDowngrade
@@ -59,6 +60,7 @@ class Verdict:
         bands: the evidence, coarse.
         row: the name of the row that decided.
         match: what the vision worker found, None if it was not asked.
+        finger: what was found about a finger, None if none was asked for.
     """
 
     outcome: Outcome
@@ -66,6 +68,7 @@ class Verdict:
     bands: Bands = NOTHING_CHECKED
     row: str = "ended"
     match: FaceMatch | None = None
+    finger: FingerMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Case:
         match: what the vision worker found, None if it was not asked.
         policy: what is required.
         card_simulated: whether no real reader stood behind the card.
+        finger: what was found about a finger, None if none was asked for.
     """
 
     findings: Findings = field(repr=False)
@@ -85,6 +89,7 @@ class Case:
     match: FaceMatch | None
     policy: PolicyInForce
     card_simulated: bool = False
+    finger: FingerMatch | None = None
 
     def requires(self, layer: Layer) -> bool:
         """Whether the policy asks for a layer."""
@@ -114,19 +119,32 @@ def decide(case: Case) -> Verdict:
     """Return the verdict of the first row that holds; the last row always does."""
     for row in TABLE:
         if reasons := row.test(case):
-            return _verdict(case, row, reasons)
-    return Verdict(Outcome.ACCEPTED, (), bands_of(case.findings, case.match), ACCEPT, case.match)
+            return _verdict(case, row.outcome, row.name, reasons)
+    return _verdict(case, Outcome.ACCEPTED, ACCEPT, ())
 
 
 def decide_card(case: Case) -> Verdict | None:
     """Return the verdict if a row about the policy or the card decides; else a face is needed."""
     for row in CARD_ROWS:
         if reasons := row.test(case):
-            return _verdict(case, row, reasons)
+            return _verdict(case, row.outcome, row.name, reasons)
     return None
 
 
-def bands_of(findings: Findings, match: FaceMatch | None) -> Bands:
+def wants_finger(case: Case) -> bool:
+    """Whether a finger is asked for, if there is one to compare with.
+
+    Only where the policy asks, and where something may still hang on it: nobody gives a finger for
+    a verdict that stands without it.
+    """
+    asks = case.policy.policy.on_finger
+    hangs = {ACCEPT, FINGER_REQUIRED} | ({UNSURE_FACE} if asks == "instead" else set())
+    return asks != "never" and decide(case).row in hangs
+
+
+def bands_of(
+    findings: Findings, match: FaceMatch | None, finger: FingerMatch | None = None
+) -> Bands:
     """Return the evidence, one word a layer."""
     seen = match or FaceMatch()
     return Bands(
@@ -136,6 +154,7 @@ def bands_of(findings: Findings, match: FaceMatch | None) -> Bands:
         face=seen.band,
         live=seen.live,
         live_tries=seen.tries or UNSET,
+        finger=UNSET if finger is None else finger.band,
     )
 
 
@@ -150,9 +169,20 @@ def portrait_of(findings: Findings) -> bytes | None:
         return None
 
 
-def _verdict(case: Case, row: Row, reasons: tuple[Reason, ...]) -> Verdict:
-    bands = bands_of(case.findings, case.match)
-    return Verdict(row.outcome, reasons, bands, row.name, case.match)
+def fingers_of(findings: Findings) -> tuple[FingerImage, ...]:
+    """Return the fingerprints of verified data, none if there are none that can be read."""
+    groups = findings.groups
+    if not isinstance(groups, VerifiedGroups) or "DG3" not in groups.files:
+        return ()
+    try:
+        return dg3.parse(groups.files["DG3"]).fingers
+    except ChipMalformed:
+        return ()
+
+
+def _verdict(case: Case, outcome: Outcome, row: str, reasons: tuple[Reason, ...]) -> Verdict:
+    bands = bands_of(case.findings, case.match, case.finger)
+    return Verdict(outcome, reasons, bands, row, case.match, case.finger)
 
 
 def _no_policy(case: Case) -> tuple[Reason, ...]:
@@ -221,7 +251,11 @@ def _expired(case: Case) -> tuple[Reason, ...]:
 
 def _simulator(case: Case) -> tuple[Reason, ...]:
     """Hold if a simulated device took part and the policy does not allow it."""
-    simulated = case.card_simulated or (case.match is not None and case.match.simulated)
+    simulated = (
+        case.card_simulated
+        or (case.match is not None and case.match.simulated)
+        or (case.finger is not None and case.finger.simulated)
+    )
     allowed = case.policy.policy.simulators_allowed
     return (Reason.POLICY_SIMULATOR,) if simulated and not allowed else ()
 
@@ -257,11 +291,39 @@ def _other_face(case: Case) -> tuple[Reason, ...]:
 
 
 def _unsure_face(case: Case) -> tuple[Reason, ...]:
-    """Hold if FACE is required and the face is not known to be the same."""
+    """Hold if FACE is required and neither the face nor, if allowed, a finger is the same."""
     if not case.requires(Layer.FACE):
         return ()
     band = FaceBand.NONE if case.match is None else case.match.band
-    return () if band in {FaceBand.SAME, FaceBand.SAME_STRONG} else (Reason.FACE_UNSURE,)
+    instead = band is FaceBand.UNSURE and case.policy.policy.on_finger == "instead"
+    same = band in {FaceBand.SAME, FaceBand.SAME_STRONG} or (instead and _same_finger(case))
+    return () if same else (Reason.FACE_UNSURE,)
+
+
+def _replayed_finger(case: Case) -> tuple[Reason, ...]:
+    """Hold if a touch was a copy of another, or of the card's own print."""
+    replayed = case.finger is not None and Reason.FINGER_REPLAYED in case.finger.reasons
+    return (Reason.FINGER_REPLAYED,) if replayed else ()
+
+
+def _other_finger(case: Case) -> tuple[Reason, ...]:
+    """Hold if a finger was put down and is none of the card's."""
+    other = case.finger is not None and case.finger.band is FingerBand.DIFFERENT
+    return (Reason.FINGER_NOT_HOLDER,) if other else ()
+
+
+def _finger_required(case: Case) -> tuple[Reason, ...]:
+    """Hold if the policy requires a finger and it is not known to be one of the card's."""
+    if case.policy.policy.on_finger != "require" or _same_finger(case):
+        return ()
+    if case.finger is None:
+        return (Reason.NO_REFERENCE,)
+    return case.finger.reasons[:MAX_REASONS] or (Reason.FINGER_UNSURE,)
+
+
+def _same_finger(case: Case) -> bool:
+    same = {FingerBand.SAME, FingerBand.SAME_STRONG}
+    return case.finger is not None and case.finger.band in same
 
 
 def _face_asked(case: Case) -> bool:
@@ -279,6 +341,8 @@ def _chip_reasons(case: Case) -> tuple[Reason, ...]:
 
 
 ACCEPT: Final = "accept"
+UNSURE_FACE: Final = "unsure_face"
+FINGER_REQUIRED: Final = "finger_required"
 
 CARD_ROWS: Final = (
     Row("not_genuine", Outcome.REFUSED, _not_genuine),
@@ -299,9 +363,16 @@ FACE_ROWS: Final = (
     Row("nothing_seen", Outcome.REFERRED, _nothing_seen),
     Row("not_live", Outcome.REFERRED, _not_live),
     Row("other_face", Outcome.NOT_HOLDER, _other_face),
-    Row("unsure_face", Outcome.REFERRED, _unsure_face),
+    Row(UNSURE_FACE, Outcome.REFERRED, _unsure_face),
 )
 """Life before likeness: of a picture, likeness says nothing about who stands here."""
 
-TABLE: Final = (*CARD_ROWS, *FACE_ROWS)
+FINGER_ROWS: Final = (
+    Row("replayed_finger", Outcome.REFERRED, _replayed_finger),
+    Row("other_finger", Outcome.REFERRED, _other_finger),
+    Row(FINGER_REQUIRED, Outcome.REFERRED, _finger_required),
+)
+"""A finger that does not fit is for a person to look at: touches fail more often than they lie."""
+
+TABLE: Final = (*CARD_ROWS, *FACE_ROWS, *FINGER_ROWS)
 """From the top; behind it there is only `ACCEPT`."""

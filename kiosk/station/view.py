@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
-from kiosk.session.events import FaceCue
+from kiosk.session.events import FaceCue, FingerCue
 from kiosk.session.prompts import CheckName, CheckState, Delivery, Prompt
 from kiosk.session.states import (
     AskingKey,
@@ -19,19 +19,20 @@ from kiosk.session.states import (
     Filing,
     Idle,
     MatchingFace,
+    MatchingFinger,
     Parting,
     ReadingChip,
     Showing,
     State,
 )
 from wire.reasons import Outcome, Reason
-from wire.record import CheckBand, FaceBand, LiveBand
+from wire.record import CheckBand, FaceBand, FingerBand, LiveBand
 
 if TYPE_CHECKING:
     from kiosk.session.verdict import Verdict
 
 STEPS: Final = 4
-"""The card's key, the chip, the face, the result."""
+"""The card's key, the chip, the person, the result."""
 
 
 class Screen(StrEnum):
@@ -41,6 +42,7 @@ class Screen(StrEnum):
     KEY = "key"
     READING = "reading"
     FACE = "face"
+    FINGER = "finger"
     CHECKING = "checking"
     VERDICT = "verdict"
 
@@ -86,6 +88,8 @@ class ViewModel:
         screen: which.
         prompt: the one thing that is said.
         hint: what to do differently just now: NO_FACE, SEVERAL_FACES, QUALITY_*.
+        finger: on the finger screen, which one is asked for: 1 right thumb to 10 left little, 0
+            any that is on the card.
         step: which of `STEPS`, from 1; 0 on the welcome screen.
         progress: 0 to 1 within the step; None: something is going on, nobody knows how far.
         attempts_left: how often the key may still be typed, on the key screen.
@@ -103,6 +107,7 @@ class ViewModel:
     prompt: Prompt
     around: Around
     hint: Reason | None = None
+    finger: int | None = None
     step: int = 0
     progress: float | None = None
     attempts_left: int | None = None
@@ -131,6 +136,11 @@ _CUES: Final = {
     FaceCue.TURN_LEFT: Prompt.TURN_LEFT,
     FaceCue.TURN_RIGHT: Prompt.TURN_RIGHT,
     FaceCue.BLINK: Prompt.BLINK,
+}
+
+_FINGER_CUES: Final = {
+    FingerCue.PLACE: Prompt.PLACE_FINGER,
+    FingerCue.LIFT: Prompt.LIFT_FINGER,
 }
 
 RETRY: Final = frozenset(
@@ -186,6 +196,11 @@ def view_of(state: State, around: Around) -> ViewModel:
             )
         case MatchingFace():
             return ViewModel(Screen.FACE, _CUES[state.cue], around, hint=state.hint, step=3)
+        case MatchingFinger():
+            prompt = _FINGER_CUES[state.cue]
+            return ViewModel(
+                Screen.FINGER, prompt, around, hint=state.hint, finger=state.position, step=3
+            )
         case ConfirmingCard():
             return ViewModel(Screen.CHECKING, Prompt.CHECKING, around, step=3)
         case Filing():
@@ -230,19 +245,21 @@ def _advice(verdict: Verdict, *, stored: bool) -> tuple[Prompt, bool]:
 
 
 def check_lines(verdict: Verdict) -> tuple[CheckLine, ...]:
-    """Return what was checked. Whether a face was like the portrait is told only if it was."""
+    """Return what was checked. Whether face and finger were the holder's is told if they were."""
     bands = verdict.bands
     chip = _best(bands.aa, bands.ca)
     face = CheckState.NOT_DONE
     if bands.face in {FaceBand.SAME, FaceBand.SAME_STRONG}:
         face = CheckState.PASSED
+    same_finger = bands.finger in {FingerBand.SAME, FingerBand.SAME_STRONG}
+    finger = CheckState.PASSED if same_finger else CheckState.NOT_DONE
     live = CheckState.PASSED if bands.live is LiveBand.PASSED else CheckState.NOT_DONE
     return (
         CheckLine(CheckName.ISSUER, _state(bands.pa)),
         CheckLine(CheckName.CHIP, chip),
         CheckLine(CheckName.LIVE, live),
         CheckLine(CheckName.FACE, face),
-        CheckLine(CheckName.FINGER, CheckState.NOT_DONE),
+        CheckLine(CheckName.FINGER, finger),
     )
 
 

@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.widgets import ContentSwitcher, Static
 
 from kiosk.i18n import Button, Label
-from kiosk.session.events import Cancelled, Dismissed, KeyGiven
+from kiosk.session.events import Cancelled, Dismissed, FingerDeclined, KeyGiven
 from kiosk.session.prompts import Prompt
 from kiosk.station.view import STEPS, Screen
 from kiosk.tui.citizen.panes import DIGITS, PANES, KeyPane, Pane
@@ -39,7 +39,9 @@ LANGUAGE_S: Final = 60.0
 """How long a language that was chosen on the welcome screen waits for its citizen."""
 
 _STEP_NAMES: Final = (Label.STEP_KEY, Label.STEP_CHIP, Label.STEP_FACE, Label.STEP_RESULT)
-_STOPPABLE: Final = frozenset({Screen.KEY, Screen.READING, Screen.FACE, Screen.CHECKING})
+_STOPPABLE: Final = frozenset(
+    {Screen.KEY, Screen.READING, Screen.FACE, Screen.FINGER, Screen.CHECKING}
+)
 _OPEN_ACTIONS: Final = frozenset(
     {"cancel", "press", "focus_next", "focus_previous", "app.focus_next", "app.focus_previous"}
 )
@@ -123,6 +125,7 @@ class CitizenApp(App[None]):
                 yield pane(id=screen.value)
         with Horizontal(id="foot"):
             yield Choice(id="cancel")
+            yield Choice(id="skip")
             yield Choice(id="done", classes="good")
             yield Choice(id="details")
             yield Static(id="simulated-short", classes="simulated", markup=False)
@@ -189,6 +192,7 @@ class CitizenApp(App[None]):
     def _render_foot(self, view: ViewModel, speech: Speech) -> None:
         shown = {
             "cancel": view.screen in _STOPPABLE and view.prompt is not Prompt.SAVING,
+            "skip": view.screen is Screen.FINGER,
             "done": view.screen is Screen.VERDICT,
             "details": view.screen is Screen.VERDICT,
         }
@@ -207,6 +211,8 @@ class CitizenApp(App[None]):
                 self._station.post(Cancelled())
             case "done":
                 self._station.post(Dismissed())
+            case "skip":
+                self._station.post(FingerDeclined())
             case "details":
                 self.screen.toggle_class("-details")
             case "language":

@@ -57,6 +57,23 @@ LIDS: Final = """\
     █  ▄▄  █
    ▀▄▄▄▄▄▄▀"""
 
+FINGER_DOWN: Final = """\
+      ▄▄▄▄
+     █    █
+     █    █
+   ╭─█ ∩∩ █─╮
+   │ ▀▄▄▄▄▀ │
+   ╰────────╯"""
+
+FINGER_UP: Final = """\
+      ▄▄▄▄
+     █    █
+     █ ∩∩ █
+     ▀▄▄▄▄▀
+       ▲
+   ╭────────╮
+   ╰────────╯"""
+
 TICK: Final = """\
        ▄█
 ▄▄   ▄█▀
@@ -76,6 +93,8 @@ SIGNS: Final = {
     Prompt.TURN_LEFT: "◀━━━━━━━━━━━━",
     Prompt.TURN_RIGHT: "━━━━━━━━━━━━▶",
     Prompt.BLINK: "▬  ▬   ▶   ●  ●",
+    Prompt.PLACE_FINGER: "▼",
+    Prompt.LIFT_FINGER: "▲",
 }
 """The cues where there is one row."""
 
@@ -85,6 +104,8 @@ CUES: Final = {
     Prompt.TURN_RIGHT: RIGHT,
     Prompt.BLINK: LIDS,
 }
+
+FINGERS: Final = {Prompt.PLACE_FINGER: FINGER_DOWN, Prompt.LIFT_FINGER: FINGER_UP}
 
 WELCOMES: Final = {Prompt.PLACE_CARD: CARD, Prompt.OUT_OF_SERVICE: DESK}
 

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from emrtd.keys import CAN, CAN_DIGITS
-from kiosk.i18n import Button, Hint, Label
+from kiosk.i18n import Button, Finger, Hint, Label
 from kiosk.session.prompts import CheckName, Delivery, Prompt
 from kiosk.station.view import Screen
 from kiosk.tui.citizen import drawings
@@ -158,6 +158,29 @@ class FacePane(Pane):
         self.query_one("#hint", Words).say(None if hint is None else speech.both(hint))
 
 
+class FingerPane(Pane):
+    """Which finger, and where to put it."""
+
+    def compose(self) -> ComposeResult:
+        """Lay it out."""
+        with Vertical(classes="say"):
+            yield Words(classes="prompt")
+            yield Words(id="finger-name")
+            yield Words(id="finger-hint")
+        with Vertical(classes="see"):
+            yield Static(classes="drawing", markup=False)
+            yield Static(classes="sign", markup=False)
+
+    def show(self, view: ViewModel, speech: Speech) -> None:
+        """Show a view."""
+        super().show(view, speech)
+        self.query_one(".drawing", Static).update(drawings.FINGERS[view.prompt])
+        self.query_one(".sign", Static).update(drawings.SIGNS[view.prompt])
+        self.query_one("#finger-name", Words).say(speech.both(Finger.of(view.finger or 0)))
+        hint = Hint.of(view.hint)
+        self.query_one("#finger-hint", Words).say(None if hint is None else speech.both(hint))
+
+
 class CheckRow(Horizontal):
     """One check: a mark, its name, how it ended."""
 
@@ -225,6 +248,7 @@ PANES: Final[dict[Screen, type[Pane]]] = {
     Screen.KEY: KeyPane,
     Screen.READING: WaitPane,
     Screen.FACE: FacePane,
+    Screen.FINGER: FingerPane,
     Screen.CHECKING: WaitPane,
     Screen.VERDICT: VerdictPane,
 }

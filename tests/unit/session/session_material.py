@@ -20,12 +20,13 @@ from emrtd.inspect import inspect
 from emrtd.keys import CAN
 from emrtd.mrz import check_digit
 from emrtd.sim import Chip, Holder, TestPKI, personalise
+from emrtd.sim._finger_record import dg3
 from emrtd.sim.personalise import PACEOffer, signed_files
 from emrtd.tlv import encode
 from emrtd.trust import TrustStore
 from emrtd.verify import Findings, verify
 from kiosk.session.policy import PolicyInForce
-from wire.policy import ALL_LAYERS, Layer, OnDowngrade, Policy
+from wire.policy import ALL_LAYERS, Finger, Layer, OnDowngrade, Policy
 from wire.record import RecordIdentity
 
 if TYPE_CHECKING:
@@ -144,6 +145,18 @@ def findings() -> Mapping[str, Findings]:
     return {
         "genuine 2021": judged(read(good)),
         "genuine 2024": judged(read(modern)),
+        "with fingers": judged(
+            read(
+                with_files(
+                    good,
+                    DG3=dg3({2: JPEG, 7: JPEG}),
+                ),
+                wanted=("DG1", "DG2", "DG3"),
+            )
+        ),
+        "fingers are none": judged(
+            read(with_files(good, DG3=encode(0x63, b"\x7f\x61\x00")), wanted=("DG1", "DG2", "DG3"))
+        ),
         "clone": judged(read(good, fault="clone")),
         "silent clone": judged(read(modern, fault="silent_clone")),
         "data changed": judged(read(good, fault="dg1_byte")),
@@ -190,6 +203,7 @@ def policy(
     simulators: bool = False,
     attempts: int = 3,
     downgrade: OnDowngrade | UnsetType = UNSET,
+    finger: Finger | UnsetType = UNSET,
 ) -> Policy:
     return Policy(
         id="test",
@@ -199,6 +213,7 @@ def policy(
         key_attempts=attempts,
         simulators_allowed=simulators,
         downgrade=downgrade,
+        finger=finger,
     )
 
 
@@ -208,7 +223,10 @@ def in_force(
     simulators: bool = False,
     attempts: int = 3,
     downgrade: OnDowngrade | UnsetType = UNSET,
+    finger: Finger | UnsetType = UNSET,
     why_none: Reason | None = None,
 ) -> PolicyInForce:
-    made = policy(layers, simulators=simulators, attempts=attempts, downgrade=downgrade)
+    made = policy(
+        layers, simulators=simulators, attempts=attempts, downgrade=downgrade, finger=finger
+    )
     return PolicyInForce(made, why_none)

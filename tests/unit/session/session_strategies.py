@@ -14,9 +14,9 @@ from kiosk.session import events as ev
 from kiosk.session import states as ss
 from kiosk.session.machine import Site
 from kiosk.session.verdict import Verdict
-from wire.policy import ALL_LAYERS, Layer
+from wire.policy import ALL_LAYERS, Finger, Layer
 from wire.reasons import Outcome, Reason
-from wire.record import FaceBand, LiveBand
+from wire.record import FaceBand, FingerBand, LiveBand
 
 STATES = get_args(ss.State)
 EVENTS = get_args(ev.Event)
@@ -35,6 +35,13 @@ matches = st.builds(
     reasons=st.sampled_from(((), (), (), (Reason.NO_FACE,), (Reason.QUALITY_SIZE,))),
     simulated=st.booleans(),
 )
+fingers = st.builds(
+    ev.FingerMatch,
+    band=st.sampled_from(FingerBand),
+    touches=st.integers(0, 3),
+    reasons=st.sampled_from(((), (), (Reason.NO_FINGER,), (Reason.FINGER_REPLAYED,))),
+    simulated=st.booleans(),
+)
 verdicts = st.builds(Verdict, st.sampled_from(Outcome), st.tuples(reasons))
 policies = st.builds(
     in_force,
@@ -42,6 +49,7 @@ policies = st.builds(
     simulators=st.booleans(),
     attempts=st.integers(1, 5),
     downgrade=st.sampled_from((UNSET, "accept", "refer", "refuse")),
+    finger=st.sampled_from((UNSET, *get_args(Finger))),
     why_none=st.sampled_from((None, None, None, *POLICY_REASONS)),
 )
 sites = st.builds(Site, policies, st.booleans())
@@ -56,7 +64,19 @@ _STATES = {
     ss.MatchingFace: st.builds(
         ss.MatchingFace, timers, known, days, st.sampled_from(ev.FaceCue), _hint
     ),
-    ss.ConfirmingCard: st.builds(ss.ConfirmingCard, timers, known, days, st.none() | matches),
+    ss.MatchingFinger: st.builds(
+        ss.MatchingFinger,
+        timers,
+        known,
+        days,
+        st.none() | matches,
+        st.sampled_from(ev.FingerCue),
+        st.integers(0, 10),
+        _hint,
+    ),
+    ss.ConfirmingCard: st.builds(
+        ss.ConfirmingCard, timers, known, days, st.none() | matches, st.none() | fingers
+    ),
     ss.Filing: st.builds(ss.Filing, timers, verdicts),
     ss.Showing: st.builds(ss.Showing, timers, verdicts, st.none() | _record),
     ss.Parting: st.builds(ss.Parting, timers, verdicts, st.none() | _record),
@@ -70,6 +90,9 @@ _EVENTS = {
     ev.FaceCued: st.builds(ev.FaceCued, st.sampled_from(ev.FaceCue)),
     ev.FaceHinted: st.builds(ev.FaceHinted, _hint),
     ev.FaceJudged: st.builds(ev.FaceJudged, matches),
+    ev.FingerCued: st.builds(ev.FingerCued, st.sampled_from(ev.FingerCue), st.integers(0, 10)),
+    ev.FingerHinted: st.builds(ev.FingerHinted, _hint),
+    ev.FingerJudged: st.builds(ev.FingerJudged, fingers),
     ev.DeviceFailed: st.builds(ev.DeviceFailed, reasons),
     ev.RecordStored: st.builds(ev.RecordStored, _record, timers),
     ev.RecordRefused: st.builds(ev.RecordRefused, reasons, timers),

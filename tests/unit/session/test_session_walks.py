@@ -15,9 +15,10 @@ from kiosk.session import states as ss
 from kiosk.session.machine import Site, step, timeout_s
 from wire.policy import Layer
 from wire.reasons import Outcome, Reason
-from wire.record import FaceBand, LiveBand
+from wire.record import FaceBand, FingerBand, LiveBand
 
 GENUINE = findings()["genuine 2024"]
+FINGERS = findings()["with fingers"]
 GOOD = ev.FaceMatch(FaceBand.SAME, LiveBand.PASSED)
 
 
@@ -62,9 +63,13 @@ class Sessions(RuleBasedStateMachine):
                 self.happen(ev.KeyGiven(PASSWORD))
             case ss.ReadingChip():
                 refused = data.draw(st.booleans())
-                self.happen(ev.KeyRefused() if refused else ev.ChipRead(GENUINE, TODAY))
+                known = data.draw(st.sampled_from((GENUINE, FINGERS)))
+                self.happen(ev.KeyRefused() if refused else ev.ChipRead(known, TODAY))
             case ss.MatchingFace():
                 self.happen(ev.FaceJudged(GOOD))
+            case ss.MatchingFinger():
+                band = data.draw(st.sampled_from(FingerBand))
+                self.happen(ev.FingerJudged(ev.FingerMatch(band, 1)))
             case ss.ConfirmingCard():
                 self.happen(ev.CardConfirmed())
             case ss.Filing():
@@ -121,7 +126,15 @@ class Sessions(RuleBasedStateMachine):
             match = last[ev.FaceJudged].match
             assert not match.reasons
             assert match.live is LiveBand.PASSED
-            assert Layer.FACE not in policy.layers or match.band.value.startswith("same")
+            instead = (
+                policy.on_finger == "instead"
+                and match.band is FaceBand.UNSURE
+                and last[ev.FingerJudged].match.band.value.startswith("same")
+            )
+            same = instead or match.band.value.startswith("same")
+            assert Layer.FACE not in policy.layers or same
+        if policy.on_finger == "require":
+            assert last[ev.FingerJudged].match.band.value.startswith("same")
         assert required <= last.keys()
         order = [type(event) for event in self.events if type(event) in required]
         assert order[0] is ev.CardSeen
@@ -138,7 +151,7 @@ class Sessions(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Whatever happened, left alone it is ready for the next citizen."""
-        for _ in range(3):
+        for _ in range(4):
             self.happen(ev.TimerFired(self.state.timer))
         assert isinstance(self.state, ss.Idle)
 

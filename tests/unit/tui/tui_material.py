@@ -18,6 +18,8 @@ from emrtd.dialogue import drive
 from emrtd.inspect import inspect
 from emrtd.keys import CAN
 from emrtd.sim import Chip, Holder, TestPKI, personalise
+from emrtd.sim._finger_record import dg3
+from emrtd.sim.personalise import signed_files
 from emrtd.trust import TrustStore
 from emrtd.verify import verify
 from kiosk.session.events import (
@@ -29,6 +31,9 @@ from kiosk.session.events import (
     FaceHinted,
     FaceJudged,
     FaceMatch,
+    FingerCue,
+    FingerCued,
+    FingerHinted,
     KeyGiven,
     KeyRefused,
     Progressed,
@@ -75,6 +80,7 @@ SITE = Site(
             not_after=2**33,
             layers=ALL_LAYERS,
             simulators_allowed=True,
+            finger="ask",
         )
     ),
     card_simulated=True,
@@ -96,7 +102,7 @@ def stream(seed: str) -> Callable[[int], bytes]:
 
 
 @cache
-def findings(fault: str | None = None) -> Findings:
+def findings(fault: str | None = None, *, fingers: bool = False) -> Findings:
     """Return what the library finds of a played card."""
     since, until = datetime(2020, 1, 1, tzinfo=UTC), datetime(2035, 1, 1, tzinfo=UTC)
     pki = TestPKI.create(stream("pki"), valid_from=since, valid_until=until)
@@ -105,15 +111,18 @@ def findings(fault: str | None = None) -> Findings:
         issued=date(2021, 6, 1), expiry=date(2035, 1, 1),
     )  # fmt: skip
     card = personalise(holder, JPEG, generation="2021", pki=pki, randomness=stream("card"))
+    if fingers:
+        files = {**card.files, "DG3": dg3({2: JPEG, 7: JPEG})}
+        card = replace(card, files={**files, "SOD": signed_files(files, pki.signer)})
     chip = Chip(card, randomness=stream("chip"), fault=fault)
 
     def transmit(command: Command) -> Response:
         return Response.from_bytes(chip.answer(command.to_bytes()))
 
+    wanted = frozenset({"DG1", "DG2", *({"DG3"} if fingers else ())})
     dialogue = inspect(
-        CAN(CAN_TYPED), wanted=frozenset({"DG1", "DG2"}), randomness=stream("reader"),
-        aa_nonce=bytes(8),
-    )  # fmt: skip
+        CAN(CAN_TYPED), wanted=wanted, randomness=stream("reader"), aa_nonce=bytes(8)
+    )
     return verify(drive(dialogue, transmit).evidence, TrustStore([pki.csca.certificate]), at=AT)
 
 
@@ -161,6 +170,10 @@ def walk() -> dict[str, tuple[Callable[[ScriptedStation], None], ...]]:
     key = tell(CardSeen(simulated=True))
     reading = tell(KeyGiven(CAN(CAN_TYPED)), Progressed("dg2", 5_000, 15_000))
     read = tell(ChipRead(findings(), TODAY))
+    fingers, dry = (
+        tell(ChipRead(findings(fingers=True), TODAY)),
+        FingerHinted(Reason.QUALITY_FINGER_DRY),
+    )
     copied = tell(ChipRead(findings("clone"), TODAY))
     hint = tell(FaceHinted(Reason.QUALITY_EXPOSURE))
     left = tell(FaceCued(FaceCue.TURN_LEFT))
@@ -178,6 +191,8 @@ def walk() -> dict[str, tuple[Callable[[ScriptedStation], None], ...]]:
         "reading": (key, reading),
         "ahead": (key, reading, read, hint),
         "turn": (key, reading, read, left),
+        "finger": (key, reading, fingers, same, tell(FingerCued(FingerCue.PLACE, 2))),
+        "finger_again": (key, reading, fingers, same, tell(FingerCued(FingerCue.LIFT, 7), dry)),
         "checking": (key, reading, read, same),
         "saving": (key, reading, read, same, gone_by),
         "accepted": (key, reading, read, same, gone_by, store),

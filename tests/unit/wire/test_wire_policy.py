@@ -20,6 +20,9 @@ POLICY = Policy(
     id="policy-1", not_before=1_700_000_000, not_after=1_800_000_000, layers=(Layer.PA,)
 )
 
+LATER = ("downgrade", "finger", "finger_fmr")
+"""Fields that policies of before them do not have."""
+
 
 def signed_map(**changes: object) -> bytes:
     plain = cbor2.loads(payload_of(sign_policy(POLICY, STATION))) | changes
@@ -48,6 +51,22 @@ def test_what_a_policy_says_of_downgrades_comes_back(downgrade: str) -> None:
     back = verify_policy(sign_policy(policy, STATION), [KEY])
     assert (back, back.on_downgrade) == (policy, downgrade)
     assert verify_policy(signed_map(downgrade=downgrade), [KEY]) == policy
+
+
+def test_a_policy_of_before_fingers_asks_for_none() -> None:
+    raw = signed_map()
+    assert not {"finger", "finger_fmr"} & cbor2.loads(payload_of(raw)).keys()
+    old = verify_policy(raw, [KEY])
+    assert (old.on_finger, old.fmr_of_finger, old.patience.finger_s) == ("never", "1e-4", 40)
+
+
+@pytest.mark.parametrize("finger", ["never", "ask", "instead", "require"])
+def test_what_a_policy_says_of_fingers_comes_back(finger: str) -> None:
+    patience = structs.replace(POLICY.patience, finger=25)
+    policy = structs.replace(POLICY, finger=finger, finger_fmr="1e-3", patience=patience)
+    back = verify_policy(sign_policy(policy, STATION), [KEY])
+    assert back == policy
+    assert (back.on_finger, back.fmr_of_finger, back.patience.finger_s) == (finger, "1e-3", 25)
 
 
 @pytest.mark.parametrize("keys", [(), (STRANGER.public_key_der,)])
@@ -89,7 +108,11 @@ def test_nothing_else_that_the_key_signed_is_a_policy() -> None:
         {"more": bytes(MAX_POLICY_BYTES)},
         {"downgrade": "ignore"},
         {"downgrade": None},
-        *({name: "absent"} for name in Policy.__struct_fields__ if name != "downgrade"),
+        {"finger": "always"},
+        {"finger": None},
+        {"finger_fmr": "1e-1"},
+        {"patience": {"finger": 601}},
+        *({name: "absent"} for name in Policy.__struct_fields__ if name not in LATER),
     ],
     ids=lambda each: next(iter(each)),
 )
