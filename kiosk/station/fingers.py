@@ -1,0 +1,309 @@
+"""A finger as the station sees it: one thread that leads a person, a sensor and a touch worker.
+
+Knows the order of a comparison: the chip's fingerprints to the worker, then touch after touch from
+the sensor until the worker has judged. Imports no model and no driver. Whatever fails is told as
+what was found, with its reason, for a finger ends no service. Every wait has a deadline; who
+forgets closes the sensor and kills the worker under whatever waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from hw.errors import DeviceError
+from hw.finger.errors import NoFinger
+from hw.finger.port import FingerImage, Light
+from kiosk.session.events import (
+    Event,
+    FingerCue,
+    FingerCued,
+    FingerHinted,
+    FingerJudged,
+    FingerMatch,
+)
+from kiosk.vision.port import VisionFrameError
+from kiosk.vision.touch_port import (
+    MAX_FRAME_BYTES,
+    MAX_IMAGE_BYTES,
+    MAX_PPI,
+    MAX_REFERENCES,
+    MAX_TOUCHES,
+    MIN_PPI,
+    Again,
+    CodedTouch,
+    Compare,
+    Reference,
+    Touch,
+    TouchJudged,
+    TouchReady,
+    decode_from_touch,
+    encode,
+    parts_of,
+)
+from wire.reasons import Reason
+from wire.record import FingerBand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emrtd.lds.dg3 import FingerImage as ChipFinger
+    from hw.finger.port import FingerPort
+    from hw.finger.port import Touch as SensorTouch
+    from kiosk.station.eyes import HasWorkers, Worker
+    from kiosk.vision.port import Fmr
+    from kiosk.vision.touch_port import FromTouch, ToTouch
+
+log = structlog.get_logger(__name__)
+
+ANSWER_S: Final = 15.0
+"""How long the worker may take with one touch, or with all the chip's fingerprints."""
+LIFT_S: Final = 10.0
+END_S: Final = 3.0
+
+
+class _BrokenOffError(Exception):
+    """The session does not want the rest any more."""
+
+
+@dataclass(slots=True)
+class Felt:
+    """What one comparison told beside events: which models ran, and how long things took."""
+
+    models: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
+    ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class _Tell(Protocol):
+    def __call__(self, event: Event, /) -> None: ...
+
+
+class Fingers:
+    """Serves one citizen after the other. All methods return at once, but `forget` and `close`."""
+
+    def __init__(
+        self, open_port: Callable[[], FingerPort] | None, workers: HasWorkers, tell: _Tell
+    ) -> None:
+        """Take what is needed; nothing is opened yet.
+
+        Args:
+            open_port: makes the sensor's port; None: there is no sensor here.
+            workers: where touch workers come from.
+            tell: takes session events, on the thread of the comparison.
+        """
+        self._open_port = open_port
+        self._workers = workers
+        self._tell = tell
+        self._comparison: _Comparison | None = None
+        self.felt = Felt()
+
+    def match(self, references: tuple[ChipFinger, ...], *, fmr: Fmr, seconds: float) -> None:
+        """Begin the one comparison; its end comes as `FingerJudged`, unless `forget` was first."""
+        self.forget()
+        self.felt = Felt()
+        if self._open_port is None:
+            self._tell(FingerJudged(FingerMatch(reasons=(Reason.DEVICE_MISSING,))))
+            return
+        self._comparison = _Comparison(
+            self._open_port, self._workers, self._tell, self.felt, references, fmr, seconds
+        )
+        self._comparison.start()
+
+    def forget(self) -> None:
+        """End what is under way; with the worker go images and templates."""
+        comparison, self._comparison = self._comparison, None
+        if comparison is not None:
+            comparison.end()
+
+
+class _Comparison:
+    """One person's: a thread, a sensor, a worker."""
+
+    def __init__(
+        self,
+        open_port: Callable[[], FingerPort],
+        workers: HasWorkers,
+        tell: _Tell,
+        felt: Felt,
+        references: tuple[ChipFinger, ...],
+        fmr: Fmr,
+        seconds: float,
+    ) -> None:
+        self._open_port = open_port
+        self._workers = workers
+        self._tell_anyone = tell
+        self._felt = felt
+        self._references = references
+        self._fmr: Fmr = fmr
+        self._until = time.monotonic() + seconds
+        self._over = threading.Event()
+        self._port: FingerPort | None = None
+        self._worker: Worker | None = None
+        self._thread = threading.Thread(target=self._run, name="finger", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """Break off: what waits for the sensor or for the worker is freed by closing them."""
+        self._over.set()
+        port, worker = self._port, self._worker
+        if worker is not None:
+            worker.end()
+        if port is not None:
+            with contextlib.suppress(DeviceError):
+                port.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(END_S)
+
+    def _run(self) -> None:
+        try:
+            match = self._compared()
+        except _BrokenOffError:
+            return
+        except NoFinger:
+            match = FingerMatch(reasons=(Reason.NO_FINGER,))
+        except DeviceError as error:
+            log.warning("finger_sensor_failed", why=error.reason)
+            match = FingerMatch(reasons=(Reason(error.reason),))
+        except (OSError, VisionFrameError) as error:
+            log.warning("touch_worker_lost", error=type(error).__name__)
+            match = FingerMatch(reasons=(Reason.DEVICE_FAILED,))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the session
+            log.error("finger_thread_failed", error=type(error).__name__)  # noqa: TRY400 - a trace may quote
+            match = FingerMatch(reasons=(Reason.DEVICE_FAILED,))
+        finally:
+            self._let_go()
+        with contextlib.suppress(_BrokenOffError):
+            self._tell(FingerJudged(match))
+
+    def _compared(self) -> FingerMatch:
+        worker = self._worker = self._workers.begin()
+        if self._over.is_set():
+            raise _BrokenOffError
+        worker.wire.settimeout(ANSWER_S)
+        self._send_references()
+        answer = self._answer()
+        if isinstance(answer, TouchReady):
+            self._felt.models = answer.models
+            answer = self._touch_until_judged(answer.position)
+        if not isinstance(answer, TouchJudged):
+            raise VisionFrameError("a frame out of turn")
+        return self._match(answer)
+
+    def _send_references(self) -> None:
+        """Send what the worker may decode; what is too long for it is left out."""
+        sent = 0
+        for finger in self._references[:MAX_REFERENCES]:
+            if len(finger.data) <= MAX_IMAGE_BYTES:
+                self._send_image(finger.data, _reference(finger))
+                sent += 1
+        if not sent:
+            raise VisionFrameError("no fingerprint that could be sent")
+        self._send(Compare(self._fmr))
+
+    def _touch_until_judged(self, position: int) -> FromTouch:
+        port = self._port = self._open_port()
+        self._felt.simulated = port.simulated
+        port.open()
+        for _ in range(MAX_TOUCHES):
+            self._tell(FingerCued(FingerCue.PLACE, position))
+            port.show(Light.WAITING)
+            touch = port.capture(timeout_s=self._left_s())
+            port.show(Light.BUSY)
+            self._tell(FingerCued(FingerCue.LIFT, position))
+            self._send_touch(touch)
+            answer = self._answer()
+            if not isinstance(answer, Again):
+                port.show(Light.OFF)
+                return answer
+            port.show(Light.BAD if answer.hint else Light.GOOD)
+            self._tell(FingerHinted(None if answer.hint is None else Reason(answer.hint)))
+            position = answer.position
+            port.wait_until(finger=False, timeout_s=min(LIFT_S, self._left_s()))
+        raise VisionFrameError("more touches than were agreed")
+
+    def _send_touch(self, touch: SensorTouch) -> None:
+        if isinstance(touch, FingerImage):
+            height, width = touch.pixels.shape
+            about: Touch | CodedTouch = Touch(width_px=width, height_px=height, ppi=touch.dpi)
+            self._send_image(touch.pixels.tobytes(), about)
+        else:
+            self._send_image(touch.coded, CodedTouch())
+
+    def _send_image(self, image: bytes, about: Reference | Touch | CodedTouch) -> None:
+        for part in parts_of(image):
+            self._send(part)
+        self._send(about)
+
+    def _send(self, frame: ToTouch) -> None:
+        if self._worker is not None:
+            self._worker.wire.sendall(encode(frame))
+
+    def _answer(self) -> FromTouch:
+        """Return the worker's next frame. Raises OSError, VisionFrameError, _BrokenOffError."""
+        worker = self._worker
+        if worker is None or self._over.is_set():
+            raise _BrokenOffError
+        raw, _, flags, _ = worker.wire.recvmsg(MAX_FRAME_BYTES + 1)
+        if self._over.is_set():
+            raise _BrokenOffError
+        if flags & socket.MSG_TRUNC:
+            raise VisionFrameError("longer than a frame")
+        return decode_from_touch(raw)
+
+    def _match(self, judged: TouchJudged) -> FingerMatch:
+        self._felt.ms = judged.ms
+        known = judged.band != "none"
+        if known != bool(judged.touches) or (known and (judged.reasons or not self._felt.models)):
+            raise VisionFrameError("a verdict that contradicts itself")
+        return FingerMatch(
+            band=FingerBand(judged.band),
+            touches=judged.touches,
+            reasons=tuple(map(Reason, judged.reasons)),
+            simulated=self._felt.simulated,
+            models=self._felt.models,
+        )
+
+    def _left_s(self) -> float:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise NoFinger
+        return left
+
+    def _tell(self, event: Event) -> None:
+        if self._over.is_set():
+            raise _BrokenOffError
+        self._tell_anyone(event)
+
+    def _let_go(self) -> None:
+        port, worker = self._port, self._worker
+        if port is not None:
+            with contextlib.suppress(DeviceError):
+                port.forget()
+            with contextlib.suppress(DeviceError):
+                port.close()
+        if worker is not None:
+            worker.end()
+
+
+def _reference(finger: ChipFinger) -> Reference:
+    ppi = None if finger.resolution_ppi is None else finger.resolution_ppi[0]
+    if ppi is not None and not MIN_PPI <= ppi <= MAX_PPI:
+        ppi = None
+    single = 0 < int(finger.position) <= 10  # noqa: PLR2004 - the standard's numbers of one finger
+    return Reference(
+        position=int(finger.position) if single else 0,
+        format=finger.format,
+        width_px=finger.width_px,
+        height_px=finger.height_px,
+        ppi=ppi,
+        depth_bits=finger.depth_bits,
+    )
