@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
+from emrtd.lds.dg3 import FingerPosition
 from hw.errors import DeviceError
 from hw.finger.errors import NoFinger
 from hw.finger.port import FingerImage, Light
@@ -298,7 +299,7 @@ def _reference(finger: ChipFinger) -> Reference:
     ppi = None if finger.resolution_ppi is None else finger.resolution_ppi[0]
     if ppi is not None and not MIN_PPI <= ppi <= MAX_PPI:
         ppi = None
-    single = 0 < int(finger.position) <= 10  # noqa: PLR2004 - the standard's numbers of one finger
+    single = FingerPosition.RIGHT_THUMB <= finger.position <= FingerPosition.LEFT_LITTLE
     return Reference(
         position=int(finger.position) if single else 0,
         format=finger.format,

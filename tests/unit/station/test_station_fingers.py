@@ -64,7 +64,7 @@ class Sensor:
         if self.touches and isinstance(self.touches[0], DeviceMissing):
             raise self.touches[0]
 
-    def capture(self, *, timeout_s: float, on_phase: object = None) -> Any:
+    def capture(self, *, timeout_s: float, on_phase: object = None) -> Any:  # noqa: ARG002 - the port's
         if not self.touches:
             self.closed.wait(timeout_s)
             raise PortClosed if self.closed.is_set() else NoFinger
@@ -73,7 +73,7 @@ class Sensor:
             raise touch
         return touch
 
-    def wait_until(self, *, finger: bool, timeout_s: float) -> bool:
+    def wait_until(self, *, finger: bool, timeout_s: float) -> bool:  # noqa: ARG002 - the port's
         self.done.append(f"until {finger}")
         return True
 
@@ -230,12 +230,12 @@ def test_a_worker_that_breaks_the_agreement_has_failed(scene: Scene, frames: lis
     scene.sensor.touches = [touch() for _ in range(9)]
     scene.start()
     scene.heard_until(Compare)
-    for frame in frames:
+    for number, frame in enumerate(frames, 1):
         if frame is None:
             scene.ours[-1].close()
         else:
             scene.say(frame)
-            if frame is not frames[-1]:
+            if number < len(frames):
                 scene.heard_until(Touch)
     assert scene.judged().reasons == (Reason.DEVICE_FAILED,)
     assert scene.judged().band is FingerBand.NONE
