@@ -397,10 +397,10 @@ def _keep(evidence: Evidence, directory: Path) -> None:
 
 
 def _terminal(directory: Path | None) -> Terminal | None:
-    from tram.parts import terminal_folder
+    from kiosk.station.terminal import terminal
 
     try:
-        return None if directory is None else terminal_folder.terminal(directory)
+        return None if directory is None else terminal(directory)
     except (OSError, ValueError, EMRTDError) as error:
         _fail(error)
 

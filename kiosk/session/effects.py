@@ -23,9 +23,15 @@ class WatchFaces:
 
 @dataclass(frozen=True, slots=True)
 class ReadChip:
-    """Open the card, read it and judge it."""
+    """Open the card, read it and judge it.
+
+    Attributes:
+        password: what opens it.
+        fingers: whether its fingerprints are wanted, where this device may read them.
+    """
 
     password: Password = field(repr=False)
+    fingers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

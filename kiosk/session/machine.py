@@ -179,7 +179,7 @@ def _when_active(state: Active, event: Event, site: Site) -> Step:
     match state, event:
         case AskingKey(), KeyGiven(password):
             reading = ReadingChip(state.timer + 1, state.attempts_left - 1)
-            return reading, (ReadChip(password),)
+            return reading, (ReadChip(password, fingers=_fingers_wanted(site)),)
         case ReadingChip(), Progressed(phase, done, total):
             return replace(state, phase=phase, done=done, total=total), ()
         case ReadingChip(attempts_left=left), KeyRefused() if left < 1:
@@ -243,6 +243,11 @@ def _after_chip(state: ReadingChip, read: ChipRead, site: Site) -> Step:
 
 def _face_asked(site: Site) -> bool:
     return not {Layer.FACE, Layer.LIVE}.isdisjoint(site.policy.policy.layers)
+
+
+def _fingers_wanted(site: Site) -> bool:
+    """Whether fingerprints are read at all: nobody's are taken out of a chip for nothing."""
+    return site.policy.why_none is None and site.policy.policy.on_finger != "never"
 
 
 def _after_face(state: Active, case: Case) -> Step:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from emrtd.evidence import Evidence
     from emrtd.files import ReadPlan
     from emrtd.keys import Password
+    from emrtd.terminal_auth import Terminal
     from emrtd.trust import TrustStore
     from hw.card.port import CardInfo, CardPort
 
@@ -72,9 +73,15 @@ PROGRESS_S: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Open the card with this and read it."""
+    """Open the card with this and read it.
+
+    Attributes:
+        password: what opens it.
+        fingers: whether its fingerprints are wanted, if there is a terminal that may read them.
+    """
 
     password: Password = field(repr=False)
+    fingers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ class CardThread:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], ClockQuality] = lambda: ClockQuality.UNKNOWN,
+        terminal: Terminal | None = None,
     ) -> None:
         """Take what is needed; nothing is opened yet.
 
@@ -128,12 +136,14 @@ class CardThread:
             tell: called on this thread; must return at once.
             now: the instant that certificates are judged at.
             clock: how far that instant can be believed.
+            terminal: shows a chip that this device may read its fingerprints; None: it may not.
         """
         self._open_port = open_port
         self._trust = trust
         self._tell = tell
         self._now = now
         self._clock = clock
+        self._terminal = terminal
         self._jobs: queue.Queue[tuple[int, Job]] = queue.Queue(1)
         self._visit = 0
         self._over = 0
@@ -254,8 +264,8 @@ class CardThread:
     ) -> Inspection | None:
         """Do one job and return the live inspection, if there is one."""
         match job:
-            case Read(password):
-                return self._read(port, info, password)
+            case Read():
+                return self._read(port, info, job)
             case Confirm():
                 self._confirm(port, inspection)
         return inspection
@@ -268,14 +278,18 @@ class CardThread:
             return None
         return job if visit == self._visit else None
 
-    def _read(self, port: CardPort, info: CardInfo, password: Password) -> Inspection | None:
+    def _read(self, port: CardPort, info: CardInfo, job: Read) -> Inspection | None:
+        terminal = self._terminal if job.fingers else None
+
         def dialogue(plan: ReadPlan) -> Dialogue[Inspection]:
             return inspect(
-                password,
-                wanted=WANTED,
+                job.password,
+                wanted=WANTED if terminal is None else WANTED | {"DG3"},
                 randomness=os.urandom,
                 aa_nonce=os.urandom(NONCE_BYTES),
                 plan=plan,
+                terminal=terminal,
+                on=None if terminal is None else self._now().date(),
             )
 
         try:

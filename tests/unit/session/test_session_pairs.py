@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 from session_material import PASSWORD, RECORD, TODAY, findings, in_force
 from session_strategies import EVENTS, STATES, event_of, sites, state_of, verdicts
 
@@ -276,6 +277,23 @@ def test_the_portrait_is_sent_to_be_matched_at_the_policys_rate() -> None:
     assert after == ss.MatchingFace(5, GENUINE, TODAY)
     (image,) = dg2.parse(GENUINE.groups.files["DG2"]).faces
     assert effects == (ef.MatchFace(image.data, "1e-4"),)
+
+
+@pytest.mark.parametrize(
+    ("finger", "why_none", "wanted"),
+    [
+        ("never", None, False),
+        (UNSET, None, False),
+        ("ask", None, True),
+        ("require", Reason.POLICY_EXPIRED, False),
+    ],
+)
+def test_nobodys_fingerprints_are_read_for_nothing(
+    finger: str, why_none: Reason | None, *, wanted: bool
+) -> None:
+    site = Site(in_force(finger=finger, why_none=why_none))
+    _, (reading,) = step(ss.AskingKey(1, 3), ev.KeyGiven(PASSWORD), site)
+    assert reading == ef.ReadChip(PASSWORD, fingers=wanted)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from emrtd.sim import Holder, TestPKI, personalise
 from tram.chip import chip
 from tram.parts import chip_report
 from tram.parts.card_press import issuer
-from tram.parts.terminal_folder import MAX_CERTIFICATES, terminal
+from kiosk.station.terminal import MAX_CERTIFICATES, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
