@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from emrtd.sim import Holder, TestPKI, personalise
+from kiosk.station.terminal import MAX_CERTIFICATES, terminal
 from tram.chip import chip
 from tram.parts import chip_report
 from tram.parts.card_press import issuer
-from kiosk.station.terminal import MAX_CERTIFICATES, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
