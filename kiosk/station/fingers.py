@@ -144,7 +144,7 @@ class _Comparison:
         self._references = references
         self._fmr: Fmr = fmr
         self._until = time.monotonic() + seconds
-        self._over = threading.Event()
+        self._over, self._judged = threading.Event(), threading.Event()
         self._port: FingerPort | None = None
         self._worker: Worker | None = None
         self._thread = threading.Thread(target=self._run, name="finger", daemon=True)
@@ -158,7 +158,7 @@ class _Comparison:
         port, worker = self._port, self._worker
         if worker is not None:
             worker.end()
-        if port is not None:
+        if port is not None and not self._judged.is_set():
             with contextlib.suppress(DeviceError):
                 port.close()
         if threading.current_thread() is not self._thread:
@@ -166,24 +166,34 @@ class _Comparison:
 
     def _run(self) -> None:
         try:
-            match = self._compared()
+            match = self._found()
+            # With the worker's process go images and templates.
+            self._end_worker()
+            self._judged.set()
+            self._tell(FingerJudged(match))
         except _BrokenOffError:
             return
+        finally:
+            # Nobody waits for it: overwriting what a module holds takes as long as an image.
+            self._end_worker()
+            self._close_port()
+
+    def _found(self) -> FingerMatch:
+        """Return what was found, or why nothing was. Raises _BrokenOffError."""
+        try:
+            return self._compared()
+        except _BrokenOffError:
+            raise
         except NoFinger:
-            match = FingerMatch(reasons=(Reason.NO_FINGER,))
+            return FingerMatch(reasons=(Reason.NO_FINGER,))
         except DeviceError as error:
             log.warning("finger_sensor_failed", why=error.reason)
-            match = FingerMatch(reasons=(Reason(error.reason),))
+            return FingerMatch(reasons=(Reason(error.reason),))
         except (OSError, VisionFrameError) as error:
             log.warning("touch_worker_lost", error=type(error).__name__)
-            match = FingerMatch(reasons=(Reason.DEVICE_FAILED,))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the session
             log.error("finger_thread_failed", error=type(error).__name__)  # noqa: TRY400 - a trace may quote
-            match = FingerMatch(reasons=(Reason.DEVICE_FAILED,))
-        finally:
-            self._let_go()
-        with contextlib.suppress(_BrokenOffError):
-            self._tell(FingerJudged(match))
+        return FingerMatch(reasons=(Reason.DEVICE_FAILED,))
 
     def _compared(self) -> FingerMatch:
         worker = self._worker = self._workers.begin()
@@ -216,7 +226,6 @@ class _Comparison:
         port.open()
         for _ in range(MAX_TOUCHES):
             self._tell(FingerCued(FingerCue.PLACE, position))
-            port.show(Light.WAITING)
             touch = port.capture(timeout_s=self._left_s())
             port.show(Light.BUSY)
             self._tell(FingerCued(FingerCue.LIFT, position))
@@ -284,15 +293,18 @@ class _Comparison:
             raise _BrokenOffError
         self._tell_anyone(event)
 
-    def _let_go(self) -> None:
-        port, worker = self._port, self._worker
+    def _end_worker(self) -> None:
+        worker = self._worker
+        if worker is not None:
+            worker.end()
+
+    def _close_port(self) -> None:
+        port = self._port
         if port is not None:
             with contextlib.suppress(DeviceError):
                 port.forget()
             with contextlib.suppress(DeviceError):
                 port.close()
-        if worker is not None:
-            worker.end()
 
 
 def _reference(finger: ChipFinger) -> Reference:

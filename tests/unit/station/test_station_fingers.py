@@ -207,7 +207,7 @@ def test_a_sensor_that_fails_is_what_was_found(
     scene.heard_until(Compare)
     scene.say(READY)
     assert scene.judged() == FingerMatch(reasons=(reason,))
-    assert scene.sensor.done[-1] == "close"
+    assert scene.sensor.closed.wait(2)
 
 
 @pytest.mark.parametrize(
