@@ -46,7 +46,7 @@ from kiosk.vision.port import (
     decode_from_worker,
     encode,
 )
-from kiosk.vision.spawn import spawn
+from kiosk.vision.spawn import spawn, spawn_touch
 from wire.reasons import Reason
 from wire.record import FaceBand, LiveBand
 
@@ -140,6 +140,19 @@ class ChildWorkers:
         process, wire = spawn(self.camera_url, self.models, net=self.net, stderr=subprocess.PIPE)
         threading.Thread(target=_pass_on, args=(process,), name="vision-log", daemon=True).start()
         return Worker(wire, process, simulated=self.camera_url.startswith(SIMULATED))
+
+
+@dataclass(frozen=True, slots=True)
+class TouchChildWorkers:
+    """Touch workers that are children of this process."""
+
+    models: Path
+
+    def begin(self) -> Worker:
+        """Start a child, and pass on the names of its phases. Raises OSError."""
+        process, wire = spawn_touch(self.models, stderr=subprocess.PIPE)
+        threading.Thread(target=_pass_on, args=(process,), name="touch-log", daemon=True).start()
+        return Worker(wire, process)
 
 
 def _pass_on(process: subprocess.Popen[bytes]) -> None:

@@ -87,41 +87,47 @@ class _Tell(Protocol):
 
 
 class Fingers:
-    """Serves one citizen after the other. All methods return at once, but `forget` and `close`."""
+    """Serves one citizen after the other; its methods may wait, and are called on any thread."""
 
     def __init__(
-        self, open_port: Callable[[], FingerPort] | None, workers: HasWorkers, tell: _Tell
+        self,
+        open_port: Callable[[], FingerPort] | None,
+        workers: HasWorkers | None,
+        tell: _Tell,
     ) -> None:
         """Take what is needed; nothing is opened yet.
 
         Args:
             open_port: makes the sensor's port; None: there is no sensor here.
-            workers: where touch workers come from.
+            workers: where touch workers come from; given with a sensor.
             tell: takes session events, on the thread of the comparison.
         """
         self._open_port = open_port
         self._workers = workers
         self._tell = tell
         self._comparison: _Comparison | None = None
+        self._in_order = threading.Lock()
         self.felt = Felt()
 
     def match(self, references: tuple[ChipFinger, ...], *, fmr: Fmr, seconds: float) -> None:
         """Begin the one comparison; its end comes as `FingerJudged`, unless `forget` was first."""
         self.forget()
-        self.felt = Felt()
-        if self._open_port is None:
-            self._tell(FingerJudged(FingerMatch(reasons=(Reason.DEVICE_MISSING,))))
-            return
-        self._comparison = _Comparison(
-            self._open_port, self._workers, self._tell, self.felt, references, fmr, seconds
-        )
-        self._comparison.start()
+        with self._in_order:
+            self.felt = Felt()
+            if self._open_port is None or self._workers is None:
+                self._tell(FingerJudged(FingerMatch(reasons=(Reason.DEVICE_MISSING,))))
+                return
+            self._comparison = _Comparison(
+                self._open_port, self._workers, self._tell, self.felt, references, fmr, seconds
+            )
+            self._comparison.start()
 
     def forget(self) -> None:
         """End what is under way; with the worker go images and templates."""
-        comparison, self._comparison = self._comparison, None
-        if comparison is not None:
-            comparison.end()
+        with self._in_order:
+            comparison, self._comparison = self._comparison, None
+            if comparison is not None:
+                comparison.end()
 
 
 class _Comparison:

@@ -54,6 +54,7 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
         broker: where the link reaches the broker.
         procedure: which public procedure asks, a code.
         queue_bytes: the queue's file never grows beyond.
+        finger_url: its fingerprint sensor; None: it has none.
         net: which net compares faces, and no other; "strict": two that must agree. None: the one
             whose file is there.
     """
@@ -67,6 +68,7 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
     procedure: Code = "identity-check"
     queue_bytes: Annotated[int, Meta(ge=MIN_QUOTA_BYTES, le=2**40)] = DEFAULT_QUOTA_BYTES
     net: NetName | None = None
+    finger_url: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
 
 
 class _Recipient(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +122,11 @@ class DeviceHome:
     def trust(self) -> Path:
         """The issuers that are trusted: *.der and *.crl."""
         return self.root / "trust"
+
+    @property
+    def terminal(self) -> Path:
+        """What chips are shown by who may read their fingerprints, if this device may."""
+        return self.root / "terminal"
 
     @property
     def policy(self) -> Path:

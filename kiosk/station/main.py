@@ -10,23 +10,29 @@ import asyncio
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
+from emrtd.errors import EMRTDError
 from hw.open import open_card, open_key
+from hw.open import open_finger as open_finger_url
 from kiosk.bundles.policy import load as load_policy
 from kiosk.bundles.trust import load_trust
 from kiosk.outbox import Outbox
 from kiosk.station.chance import by_chance
-from kiosk.station.eyes import SIMULATED, ChildWorkers, HasWorkers
+from kiosk.station.eyes import SIMULATED, ChildWorkers, HasWorkers, TouchChildWorkers
 from kiosk.station.home import HomeUnusableError
 from kiosk.station.link_socket import LinkServer
 from kiosk.station.station import Equipment, Station
+from kiosk.station.terminal import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from emrtd.terminal_auth import Terminal
     from hw.card.port import CardPort
+    from hw.finger.port import FingerPort
     from kiosk.station.home import DeviceConfig, DeviceHome, FleetKeys
     from kiosk.vision.port import Challenge
 
@@ -43,10 +49,13 @@ class Options:
         card_url: another reader.
         open_card: makes the reader's port instead of any URL: for whoever holds the reader.
         camera_url: another camera.
+        finger_url: another fingerprint sensor.
+        open_finger: makes the sensor's port instead of any URL.
         policy: another signed policy's file; the home's policy keys must have signed it.
         trust: another folder of issuers.
         outbox: another queue's file.
         link_socket: where the link connects; None: no link is served.
+        touch_workers: where touch workers come from; None: children of this process.
         workers: where vision workers come from; None: children of this process. If the home names
             a net, they must run it.
         challenges: draws what a person is asked to show life by.
@@ -56,11 +65,14 @@ class Options:
     card_url: str | None = None
     open_card: Callable[[], CardPort] | None = None
     camera_url: str | None = None
+    finger_url: str | None = None
+    open_finger: Callable[[], FingerPort] | None = None
     policy: Path | None = None
     trust: Path | None = None
     outbox: Path | None = None
     link_socket: Path | None = None
     workers: HasWorkers | None = None
+    touch_workers: HasWorkers | None = None
     challenges: Callable[[], tuple[Challenge, ...]] = by_chance
 
 
@@ -158,12 +170,29 @@ class Kiosk:
             changed=self._link_changed,
         )
 
+    def _terminal(self) -> Terminal | None:
+        """Return what chips are shown for their fingerprints, None if this device may not read any.
+
+        Raises:
+            HomeUnusableError: its files are not what they should be.
+        """
+        if not self._home.terminal.is_dir():
+            return None
+        try:
+            return terminal(self._home.terminal)
+        except (OSError, ValueError, EMRTDError) as error:
+            raise HomeUnusableError(f"{self._home.terminal}: {error}") from error
+
     def _station(self, config: DeviceConfig, keys: FleetKeys) -> Station:
         home, options, link = self._home, self._options, self._link
         card_url = options.card_url or config.card_url
         policy_file = options.policy or home.policy
         trust = load_trust(options.trust or home.trust, now=time.time())
         camera_url = options.camera_url or config.camera_url
+        finger_url = options.finger_url or config.finger_url
+        open_finger = options.open_finger
+        if open_finger is None and finger_url is not None:
+            open_finger = partial(open_finger_url, finger_url)
         workers = options.workers or ChildWorkers(camera_url, options.models, config.net)
         equipment = Equipment(
             open_card=options.open_card or (lambda: open_card(card_url)),
@@ -174,9 +203,14 @@ class Kiosk:
             site=config.site,
             procedure=config.procedure,
             net=config.net,
+            open_finger=open_finger,
+            touch_workers=options.touch_workers or TouchChildWorkers(options.models),
+            terminal=self._terminal() if open_finger else None,
             trust_days=trust.age_days,
             trust_at=time.time(),
-            simulated=any(url.startswith(SIMULATED) for url in (card_url, camera_url)),
+            simulated=any(
+                url.startswith(SIMULATED) for url in (card_url, camera_url, finger_url or "")
+            ),
         )
         if link is None:
             return Station(equipment, challenges=options.challenges)

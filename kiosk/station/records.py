@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from emrtd.errors import ChipMalformed
 from emrtd.lds import dg1
@@ -44,6 +44,7 @@ class Circumstances:
         policy: the id of the policy in force.
         card_simulated: whether no real reader stood behind the card.
         camera_simulated: whether frames came from a file or a renderer.
+        finger_simulated: whether touches came from a simulator; None: no finger was asked for.
         unix_s: when.
         time_quality: whether that can be believed.
     """
@@ -55,6 +56,7 @@ class Circumstances:
     camera_simulated: bool
     unix_s: float
     time_quality: TimeQuality
+    finger_simulated: bool | None = None
 
 
 def draft_of(verdict: Verdict, evidence: Evidence | None, around: Circumstances) -> Draft:
@@ -63,7 +65,12 @@ def draft_of(verdict: Verdict, evidence: Evidence | None, around: Circumstances)
     Raises:
         wire.errors.Malformed: a code of the circumstances is none.
     """
-    models = {} if verdict.match is None else dict(verdict.match.models)
+    models = {
+        role: name
+        for match in (verdict.match, verdict.finger)
+        if match is not None
+        for role, name in match.models.items()
+    }
     operations = OperationsPart(
         outcome=verdict.outcome,
         reasons=verdict.reasons,
@@ -73,7 +80,11 @@ def draft_of(verdict: Verdict, evidence: Evidence | None, around: Circumstances)
         versions=Versions(software=SOFTWARE, policy=around.policy, models=models),
         at_hour=hour_of(around.unix_s),
         time_quality=around.time_quality,
-        simulated=Simulated(card=around.card_simulated, camera=around.camera_simulated),
+        simulated=Simulated(
+            card=around.card_simulated,
+            camera=around.camera_simulated,
+            finger=UNSET if around.finger_simulated is None else around.finger_simulated,
+        ),
     )
     identity = None if evidence is None else _identity(verdict, evidence, around.policy)
     return Draft(operations=operations, identity=_that_fits(identity))

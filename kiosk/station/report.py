@@ -21,10 +21,10 @@ def report(ended: Ended) -> dict[str, Any]:
         ended: a session.
 
     Returns:
-        outcome, reasons, checks, face (band, frames and tries), finger, record, row, apdus, ms by
-        phase.
+        outcome, reasons, checks, face (band, frames and tries), finger (band, touches and reasons,
+        or "no_reference" if none was asked for), record, row, apdus, ms by phase.
     """
-    verdict, match = ended.verdict, ended.verdict.match
+    verdict, match, finger = ended.verdict, ended.verdict.match, ended.verdict.finger
     return {
         "outcome": verdict.outcome.value,
         "reasons": [reason.value for reason in verdict.reasons],
@@ -41,7 +41,13 @@ def report(ended: Ended) -> dict[str, Any]:
             "frames": 0 if match is None else match.frames,
             "tries": 0 if match is None else match.tries,
         },
-        "finger": Reason.NO_REFERENCE.value,
+        "finger": Reason.NO_REFERENCE.value
+        if finger is None
+        else {
+            "band": finger.band.value,
+            "touches": finger.touches,
+            "reasons": [reason.value for reason in finger.reasons],
+        },
         "record": None if ended.record is None else str(ended.record),
         "row": verdict.row,
         "apdus": ended.apdus,

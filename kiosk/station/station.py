@@ -14,6 +14,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
@@ -25,6 +26,7 @@ from kiosk.session.effects import (
     FileRecord,
     Forget,
     MatchFace,
+    MatchFinger,
     ReadChip,
     Show,
     WatchFaces,
@@ -45,6 +47,7 @@ from kiosk.station.cards import CardThread, Confirm, Read, Told
 from kiosk.station.chance import by_chance
 from kiosk.station.clock import clock_quality, time_quality
 from kiosk.station.eyes import PLENTY, Eyes
+from kiosk.station.fingers import Fingers
 from kiosk.station.link_socket import LinkHealth
 from kiosk.station.records import Circumstances, draft_of
 from kiosk.station.view import Around, ViewModel, view_of
@@ -57,8 +60,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from emrtd.evidence import Evidence
+    from emrtd.terminal_auth import Terminal
     from emrtd.trust import TrustStore
     from hw.card.port import CardPort
+    from hw.finger.port import FingerPort
     from kiosk.outbox import LaneState, Outbox
     from kiosk.session.policy import PolicyInForce
     from kiosk.session.verdict import Verdict
@@ -95,6 +100,9 @@ class Equipment:
         trust_at: UTC seconds when the issuers were loaded.
         simulated: whether a device is known to be simulated before it says so.
         net: the net that must compare faces; None: whichever the worker has.
+        open_finger: makes the fingerprint sensor's port; None: there is none here.
+        touch_workers: where touch workers come from; given with a sensor.
+        terminal: shows chips that this device may read their fingerprints; None: it may not.
     """
 
     open_card: Callable[[], CardPort]
@@ -108,6 +116,9 @@ class Equipment:
     trust_at: float = 0.0
     simulated: bool = False
     net: str | None = None
+    open_finger: Callable[[], FingerPort] | None = None
+    touch_workers: HasWorkers | None = None
+    terminal: Terminal | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -120,6 +131,7 @@ class Session:
         began: on the monotonic clock.
         card_simulated: whether no real reader stands behind the card.
         camera_simulated: whether frames come from a file or a renderer.
+        finger_simulated: whether touches come from a simulator; None: no finger was asked for.
         evidence: what was read; for the record and nothing else.
         ms: milliseconds by phase.
         apdus: commands sent.
@@ -130,6 +142,7 @@ class Session:
     began: float = field(default_factory=time.monotonic)
     card_simulated: bool = False
     camera_simulated: bool = False
+    finger_simulated: bool | None = None
     evidence: Evidence | None = field(default=None, repr=False)
     ms: dict[str, float] = field(default_factory=dict)
     apdus: int = 0
@@ -196,6 +209,7 @@ class Station:
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._eyes: Eyes | None = None
+        self._fingers = Fingers(equipment.open_finger, equipment.touch_workers, self.post)
         self._cards: CardThread | None = None
         self._writer: OutboxWriter | None = None
         self._view = view_of(self._state, self._around())
@@ -268,6 +282,7 @@ class Station:
             self._told_from_thread,
             now=lambda: datetime.fromtimestamp(self._now(), UTC),
             clock=clock_quality,
+            terminal=self._equipment.terminal,
         )
         writer = self._writer = OutboxWriter(self._equipment.outbox)
         try:
@@ -287,6 +302,7 @@ class Station:
             self._loop = None
             await asyncio.to_thread(cards.stop)
             await eyes.close()
+            await asyncio.to_thread(self._fingers.forget)
             await asyncio.to_thread(writer.close)
 
     async def _look_at_queue(self) -> None:
@@ -373,27 +389,36 @@ class Station:
         match effect:
             case WatchFaces():
                 self._spawn(eyes.watch())
-            case ReadChip(password):
-                cards.ask(Read(password), visit=self._session.visit)
+            case ReadChip(password, fingers):
+                cards.ask(Read(password, fingers), visit=self._session.visit)
             case MatchFace(portrait, fmr):
                 seconds = max(PLENTY, self._site.policy.policy.patience.face - PLENTY)
                 drawn = self._challenges()
                 self._spawn(eyes.match(portrait, fmr=fmr, challenges=drawn, seconds=seconds))
+            case MatchFinger(references, fmr):
+                seconds = max(PLENTY, self._site.policy.policy.patience.finger_s - PLENTY)
+                match = partial(self._fingers.match, references, fmr=fmr, seconds=seconds)
+                self._spawn(asyncio.to_thread(match))
             case ConfirmCard():
                 cards.ask(Confirm(), visit=self._session.visit)
             case FileRecord(verdict):
-                self._note_vision(eyes)
+                self._note_seen_and_felt(eyes, verdict)
                 self._file(verdict, writer)
             case Forget():
                 self._session.evidence = None
                 cards.release(self._session.visit)
                 self._spawn(eyes.forget())
+                self._spawn(asyncio.to_thread(self._fingers.forget))
             case Show(verdict, record):
                 self._show(verdict, record)
 
-    def _note_vision(self, eyes: Eyes) -> None:
-        self._session.ms.update({f"face_{name}": spent for name, spent in eyes.seen.ms.items()})
-        self._session.camera_simulated = eyes.seen.simulated
+    def _note_seen_and_felt(self, eyes: Eyes, verdict: Verdict) -> None:
+        session, felt = self._session, self._fingers.felt
+        session.ms.update({f"face_{name}": spent for name, spent in eyes.seen.ms.items()})
+        session.camera_simulated = eyes.seen.simulated
+        if verdict.finger is not None:
+            session.ms.update({f"finger_{name}": spent for name, spent in felt.ms.items()})
+            session.finger_simulated = verdict.finger.simulated
 
     def _file(self, verdict: Verdict, writer: OutboxWriter) -> None:
         """Put the record on the disk; what became of it comes back as an event."""
@@ -405,6 +430,7 @@ class Station:
             policy=self._site.policy.policy.id,
             card_simulated=session.card_simulated,
             camera_simulated=session.camera_simulated,
+            finger_simulated=session.finger_simulated,
             unix_s=self._now(),
             time_quality=time_quality(),
         )
@@ -485,7 +511,8 @@ class Station:
             else int((policy.policy.not_after - self._now()) // SECONDS_PER_DAY),
             simulated=self._equipment.simulated
             or self._session.card_simulated
-            or self._session.camera_simulated,
+            or self._session.camera_simulated
+            or bool(self._session.finger_simulated),
             trouble=self._trouble_now(),
         )
 

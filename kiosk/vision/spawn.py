@@ -44,13 +44,37 @@ def spawn(
     Raises:
         OSError: it cannot be started.
     """
+    options = ["--camera", camera, "--models", str(models)]
+    options += [] if net is None else ["--net", net]
+    options += ["--production"] if production else []
+    return _start(options, stderr)
+
+
+def spawn_touch(
+    models: Path, *, stderr: IO[bytes] | int | None = None
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a touch worker, whose frames are those of `kiosk.vision.touch_port`.
+
+    Args:
+        models: the folder of the model files.
+        stderr: where its few lines go; by default to this process's.
+
+    Returns:
+        The process, and this end of the socket, as `spawn` does.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    return _start(["--touch", "--models", str(models)], stderr)
+
+
+def _start(
+    options: list[str], stderr: IO[bytes] | int | None
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     end = str(theirs.fileno())
     # -P and PYTHONPATH: this program is found wherever it runs, and nothing else of that folder.
-    command = [sys.executable, "-P", "-s", "-m", MODULE, "--fd", end]
-    command += ["--camera", camera, "--models", str(models)]
-    command += [] if net is None else ["--net", net]
-    command += ["--production"] if production else []
+    command = [sys.executable, "-P", "-s", "-m", MODULE, "--fd", end, *options]
     try:
         process = subprocess.Popen(
             command,
