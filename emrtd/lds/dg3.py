@@ -18,7 +18,7 @@ from emrtd.errors import ChipMalformed
 from emrtd.lds import _cbeff
 from emrtd.lds._images import CodedFormat, coded_format
 
-__all__ = ["DG3", "FingerImage", "FingerPosition", "Impression", "parse"]
+__all__ = ["DG3", "FingerImage", "FingerPosition", "Impression", "parse", "parse_record"]
 
 TAG = 0x63
 MAX_FINGERS = 32
@@ -117,14 +117,21 @@ class _Common:
 def parse(raw: bytes) -> DG3:
     """Parse the file. Raises ChipMalformed."""
     blocks = _cbeff.data_blocks(raw, TAG, what="DG3", least=0)
-    fingers = tuple(finger for block in blocks for finger in _record(block))
+    fingers = tuple(finger for block in blocks for finger in parse_record(block))
     if len(fingers) > MAX_FINGERS:
         raise ChipMalformed("DG3", f"{len(fingers)} fingers")
     return DG3(fingers)
 
 
-def _record(record: bytes) -> list[FingerImage]:
-    """Return the images of one record: at least one, as many as its header says."""
+def parse_record(record: bytes) -> list[FingerImage]:
+    """Parse one record of ISO/IEC 19794-4, as chips and sensors give it, with nothing around it.
+
+    Returns:
+        Its images: at least one, as many as its header says.
+
+    Raises:
+        ChipMalformed: it is none.
+    """
     if len(record) < _HEADER.size or not record.startswith(_FORMAT):
         raise ChipMalformed("DG3", "no record of ISO/IEC 19794-4")
     _, _, high, low, _, _, count, unit, _, _, across, down, depth, coding, _ = _HEADER.unpack_from(

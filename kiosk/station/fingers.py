@@ -13,10 +13,12 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from emrtd.errors import ChipMalformed
+from emrtd.lds import dg3
 from emrtd.lds.dg3 import FingerPosition
 from hw.errors import DeviceError
 from hw.finger.errors import NoFinger
@@ -195,6 +197,8 @@ class _Comparison:
         except DeviceError as error:
             log.warning("finger_sensor_failed", why=error.reason)
             return FingerMatch(reasons=(Reason(error.reason),))
+        except ChipMalformed:
+            log.warning("finger_sensor_failed", why="record")
         except (OSError, VisionFrameError) as error:
             log.warning("touch_worker_lost", error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the session
@@ -220,7 +224,7 @@ class _Comparison:
         sent = 0
         for finger in self._references[:MAX_REFERENCES]:
             if len(finger.data) <= MAX_IMAGE_BYTES:
-                self._send_image(finger.data, _reference(finger))
+                self._send_image(finger.data, Reference(**_about(finger)))
                 sent += 1
         if not sent:
             raise VisionFrameError("no fingerprint that could be sent")
@@ -252,7 +256,8 @@ class _Comparison:
             about: Touch | CodedTouch = Touch(width_px=width, height_px=height, ppi=touch.dpi)
             self._send_image(touch.pixels.tobytes(), about)
         else:
-            self._send_image(touch.coded, CodedTouch())
+            finger = dg3.parse_record(touch.coded)[0]
+            self._send_image(finger.data, CodedTouch(**_about(finger)))
 
     def _send_image(self, image: bytes, about: Reference | Touch | CodedTouch) -> None:
         for part in parts_of(image):
@@ -313,16 +318,17 @@ class _Comparison:
                 port.close()
 
 
-def _reference(finger: ChipFinger) -> Reference:
+def _about(finger: ChipFinger) -> dict[str, Any]:
+    """Return what a record says of an image, as the worker is told."""
     ppi = None if finger.resolution_ppi is None else finger.resolution_ppi[0]
     if ppi is not None and not MIN_PPI <= ppi <= MAX_PPI:
         ppi = None
     single = FingerPosition.RIGHT_THUMB <= finger.position <= FingerPosition.LEFT_LITTLE
-    return Reference(
-        position=int(finger.position) if single else 0,
-        format=finger.format,
-        width_px=finger.width_px,
-        height_px=finger.height_px,
-        ppi=ppi,
-        depth_bits=finger.depth_bits,
-    )
+    return {
+        "position": int(finger.position) if single else 0,
+        "format": finger.format,
+        "width_px": finger.width_px,
+        "height_px": finger.height_px,
+        "ppi": ppi,
+        "depth_bits": finger.depth_bits,
+    }

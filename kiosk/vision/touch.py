@@ -1,7 +1,7 @@
 """The touch worker: one socket to the station, one citizen's fingers, then the end.
 
-Knows the loop between both, its clock and its exit. What is on an image is `feel`'s. Says nothing on
-standard error but the names of its phases.
+Knows the loop between both, its clock and its exit. What is on an image is `feel`'s. Says nothing
+on standard error but the names of its phases.
 
 Exit codes: 0 the finger was judged, or the station hung up; 1 a model failed; 2 the station sent
 what is no agreed frame, or one out of turn.
@@ -123,7 +123,7 @@ class _Worker:
                 return self._feel.touch(frame, pixels, last=self._touches == MAX_TOUCHES)
             case CodedTouch() if self._comparing and self._touches < MAX_TOUCHES:
                 self._touches += 1
-                return self._feel.coded(self._taken(), last=self._touches == MAX_TOUCHES)
+                return self._feel.coded(frame, self._taken(), last=self._touches == MAX_TOUCHES)
         raise VisionFrameError("not that, or not now")
 
     def _taken(self) -> bytes:

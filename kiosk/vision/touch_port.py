@@ -41,8 +41,8 @@ class Part(Struct, frozen=True, tag="part", forbid_unknown_fields=True):
     data: Annotated[bytes, Meta(min_length=1, max_length=PART_BYTES)]
 
 
-class Reference(Struct, frozen=True, kw_only=True, tag="reference", forbid_unknown_fields=True):
-    """Station: one fingerprint of the chip, whose parts came before.
+class Coded(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a record says of one image in it.
 
     Attributes:
         position: which finger.
@@ -59,6 +59,14 @@ class Reference(Struct, frozen=True, kw_only=True, tag="reference", forbid_unkno
     height_px: Annotated[int, Meta(ge=1, le=65_535)]
     ppi: PPI | None
     depth_bits: Annotated[int, Meta(ge=1, le=16)]
+
+
+class Reference(Coded, frozen=True, kw_only=True, tag="reference", forbid_unknown_fields=True):
+    """Station: one fingerprint of the chip, whose parts came before."""
+
+
+class CodedTouch(Coded, frozen=True, kw_only=True, tag="coded_touch", forbid_unknown_fields=True):
+    """Station: one touch as a sensor's own record coded it; its parts came before."""
 
 
 class Compare(Struct, frozen=True, tag="compare", forbid_unknown_fields=True):
@@ -83,10 +91,6 @@ class Touch(Struct, frozen=True, kw_only=True, tag="touch", forbid_unknown_field
     width_px: Side
     height_px: Side
     ppi: PPI
-
-
-class CodedTouch(Struct, frozen=True, tag="coded_touch", forbid_unknown_fields=True):
-    """Station: one touch as a finger image record of ISO/IEC 19794-4, whose parts came before."""
 
 
 class TouchReady(Struct, frozen=True, kw_only=True, tag="ready", forbid_unknown_fields=True):

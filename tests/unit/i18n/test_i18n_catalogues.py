@@ -14,6 +14,7 @@ from kiosk import i18n
 from kiosk.i18n import LANGUAGES, Hint, Language, UnknownWordsError, every_key, key_of, words
 from kiosk.session.prompts import CheckName, CheckState, Delivery, Prompt
 from kiosk.vision.port import HintName
+from kiosk.vision.touch_port import FingerHintName
 from wire.reasons import Outcome, Reason
 
 FOLDER = Path(i18n.__file__).parent
@@ -89,8 +90,9 @@ def test_the_english_words_are_not_vietnamese_ones() -> None:
     assert all(text.isascii() or text[0] in "●○" for text in en.values())
 
 
-def test_every_hint_of_the_vision_worker_has_words() -> None:
-    assert {hint.value for hint in Hint} == set(HintName.__args__)
+def test_every_hint_of_the_workers_has_words() -> None:
+    hints = {*HintName.__args__, *FingerHintName.__args__}
+    assert {hint.value for hint in Hint} == hints
     assert {hint for reason in Reason if (hint := Hint.of(reason))} == set(Hint)
     assert Hint.of(Reason.CHIP_GONE) is None
     assert Hint.of(None) is None

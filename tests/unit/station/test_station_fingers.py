@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pytest
 
 from emrtd.lds.dg3 import FingerImage as ChipFinger
 from emrtd.lds.dg3 import FingerPosition
+from emrtd.sim._finger_record import _record
 from hw.errors import DeviceFailed, DeviceMissing
 from hw.finger.errors import NoFinger, PortClosed
 from hw.finger.port import CodedFinger, FingerImage, Light
@@ -175,11 +177,22 @@ def test_the_prints_of_the_chip_then_touches_until_judged(scene: Scene) -> None:
 
 
 def test_a_record_of_a_device_service_goes_as_it_came(scene: Scene) -> None:
+    coded = b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 300, 400) + b"as it came"
+    raw = _record(2, coded)
+    scene.sensor.touches = [CodedFinger(raw, "iso19794-4", 0, "sbi")]
+    scene.start()
+    scene.heard_until(Compare)
+    scene.say(READY)
+    part, about = scene.heard_until(CodedTouch)
+    assert (part, about.format, about.position) == (Part(coded), "png", 2)
+
+
+def test_a_record_that_is_none_is_a_sensor_that_failed(scene: Scene) -> None:
     scene.sensor.touches = [CodedFinger(b"FIR\0", "iso19794-4", 0, "sbi")]
     scene.start()
     scene.heard_until(Compare)
     scene.say(READY)
-    assert scene.heard_until(CodedTouch)[0] == Part(b"FIR\0")
+    assert scene.judged().reasons == (Reason.DEVICE_FAILED,)
 
 
 def test_prints_that_cannot_be_used_ask_nobody_for_a_finger(scene: Scene) -> None:
