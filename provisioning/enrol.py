@@ -23,6 +23,7 @@ from wire.record import Code
 from wire.topics import device_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -50,6 +51,8 @@ def enrol(
     trust: Path,
     now: datetime,
     net: str | None = None,
+    finger_url: str | None = None,
+    terminal: Path | None = None,
 ) -> None:
     """Make a device home and enrol its station key.
 
@@ -64,6 +67,9 @@ def enrol(
         now: when its certificate begins.
         net: the net that compares faces, "strict" for two that must agree; None: the one whose file
             is there.
+        finger_url: its fingerprint sensor; None: it has none.
+        terminal: a folder with the certificates (*.cvcert) and the key (terminal.key) by which it
+            may read chips' fingerprints; None: it may not.
 
     Raises:
         EnrolmentError: the device is enrolled already, trusts nobody, stands nowhere, compares by
@@ -79,18 +85,23 @@ def enrol(
     _check_code(site, Code, "the site is not a code: 1 to 64 of A-Z a-z 0-9 . _ + -")
     if net is not None:
         _check_code(net, NetName, "the net is no name: 1 to 40 of a-z 0-9 -")
-    for url in (card_url, camera_url):
+    for url in (card_url, camera_url, finger_url or ""):
         if not config.simulators_allowed and url.lower().startswith(SIMULATED_SCHEMES):
             raise EnrolmentError(f"this fleet takes no simulators: {url}")
     home = home.absolute()
     if home.exists() and any(home.iterdir()):
         raise AlreadyThereError(f"{home} is not empty")
     station = new_key()
-    described = _toml(device, site, card_url, camera_url, net, config)
+    devices = {"card_url": card_url, "camera_url": camera_url, "finger_url": finger_url}
+    described = _toml(device, site, devices, net, config)
     home.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as being_made:
         made = make_folder(Path(being_made) / "home")
         _fill(made, fleet, device=device, station=station, trusted=_trusted(trust), now=now)
+        if terminal is not None:
+            shown = make_folder(made / "terminal")
+            for path in (*terminal.glob("*.cvcert"), terminal / "terminal.key"):
+                write_new(shown / path.name, path.read_bytes())
         write_new(made / "device.toml", described.encode())
         with Store.open(fleet.database) as store:
             try:
@@ -147,15 +158,21 @@ def _fill(
 
 
 def _toml(
-    device: str, site: str, card_url: str, camera_url: str, net: str | None, config: FleetConfig
+    device: str,
+    site: str,
+    devices: Mapping[str, str | None],
+    net: str | None,
+    config: FleetConfig,
 ) -> str:
     """Return device.toml. A JSON string without control characters is a TOML string too."""
+    urls = "".join(
+        f"{name} = {json.dumps(url, ensure_ascii=False)}\n" for name, url in devices.items() if url
+    )
     chosen = "" if net is None else f"net = {json.dumps(net)}\n"
     return (
         f"id = {json.dumps(device)}\n"
         f"site = {json.dumps(site)}\n"
-        f"card_url = {json.dumps(card_url, ensure_ascii=False)}\n"
-        f"camera_url = {json.dumps(camera_url, ensure_ascii=False)}\n"
+        f"{urls}"
         f"shards = {config.shards}\n"
         f"{chosen}\n"
         "[broker]\n"

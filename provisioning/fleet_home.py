@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    from wire.policy import Finger
     from wire.seal import OpeningKey
 
 AUTHORITY_NAME = "Tram fleet authority"
@@ -45,6 +46,7 @@ def init(
     port: int = 0,
     shards: int = DEFAULT_SHARDS,
     simulators_allowed: bool = False,
+    finger: Finger = "never",
 ) -> FleetHome:
     """Make a fleet home and return it.
 
@@ -55,6 +57,7 @@ def init(
         port: the broker's port; 0 takes one that is free on `host` now.
         shards: how many topic shards, each with its own receipt key.
         simulators_allowed: whether records made with simulated devices are taken.
+        finger: what its first policy asks a finger for.
 
     Raises:
         AlreadyThereError: there is something in the folder.
@@ -73,7 +76,7 @@ def init(
     _write_identity(home.authority, authority.identity, name="ca")
     _make_broker(home, config, authority, now=now)
     _make_ingest(home, config, authority, now=now)
-    _sign_first_policy(home, config, now=now)
+    _sign_first_policy(home, config, finger=finger, now=now)
     Store.open(home.database).close()
     return home
 
@@ -118,10 +121,12 @@ def _make_ingest(
     write_new(home.public_file, json.dumps(public, indent=1).encode())
 
 
-def _sign_first_policy(home: FleetHome, config: FleetConfig, *, now: datetime) -> None:
+def _sign_first_policy(
+    home: FleetHome, config: FleetConfig, *, finger: Finger, now: datetime
+) -> None:
     """Write the policy that devices get until somebody signs another."""
     signer = PrivateKeySigner(key_from_pem(home.policy_key.read_bytes()))
-    policy = default_policy(now, simulators_allowed=config.simulators_allowed)
+    policy = default_policy(now, simulators_allowed=config.simulators_allowed, finger=finger)
     write_new(home.policy_file, sign_policy(policy, signer))
 
 

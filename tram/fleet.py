@@ -12,7 +12,7 @@ import json
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -22,6 +22,7 @@ from fleet.store.store import Store, StoreError
 from provisioning.fleet_home import init as make_fleet
 from provisioning.private_files import AlreadyThereError
 from tram.parts.service import log_as_json, until_told
+from wire.policy import Finger
 from wire.record import SECONDS_PER_HOUR, RecordIdentity
 from wire.topics import DEFAULT_SHARDS, MAX_SHARDS
 
@@ -67,9 +68,23 @@ def fleet() -> None:
     help="Topic shards, fixed for good.",
 )
 @click.option("--allow-simulators", is_flag=True, help="Take records made with simulators.")
+@click.option(
+    "--finger",
+    type=click.Choice(get_args(Finger)),
+    default="never",
+    show_default=True,
+    help="What the first policy asks a finger for: nothing, one more proof, to stand in for a face "
+    "that is neither the same nor another, or of everybody.",
+)
 @_JSON
 def init(
-    home: Path, host: str, port: int, shards: int, allow_simulators: bool, as_json: bool
+    home: Path,
+    host: str,
+    port: int,
+    shards: int,
+    allow_simulators: bool,
+    finger: Finger,
+    as_json: bool,
 ) -> None:
     """Make a fleet: authority, broker files, keys, database and a first signed policy.
 
@@ -85,6 +100,7 @@ def init(
             port=port,
             shards=shards,
             simulators_allowed=allow_simulators,
+            finger=finger,
         )
         config = made.config()
     told = {

@@ -45,6 +45,12 @@ def provision() -> None:
 @click.option("--camera", required=True, metavar="URL", help="Its camera.")
 @click.option("--trust", required=True, type=_THERE, help="Whom it trusts: *.der and *.crl.")
 @click.option("--net", help="Which net compares faces; strict: two. Else the one that is there.")
+@click.option("--finger", metavar="URL", help="Its fingerprint sensor, if it has one.")
+@click.option(
+    "--terminal",
+    type=_THERE,
+    help="Certificates (*.cvcert) and terminal.key by which it may read chips' fingerprints.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def enrol(
     fleet: Path,
@@ -55,6 +61,8 @@ def enrol(
     camera: str,
     trust: Path,
     net: str | None,
+    finger: str | None,
+    terminal: Path | None,
     as_json: bool,
 ) -> None:
     """Make a device's keys, certificate and home, and enter it into the fleet.
@@ -74,6 +82,8 @@ def enrol(
             camera_url=camera,
             trust=trust,
             net=net,
+            finger_url=finger,
+            terminal=terminal,
             now=datetime.now(UTC),
         )
     except (EnrolmentError, WireError) as error:

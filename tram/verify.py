@@ -49,7 +49,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     metavar="URL",
     help="picamera://, file://PICTURE, sim://camera?file=HEAD.npz",
 )
-@click.option("--finger", "finger_url", default=None, metavar="URL", help="Not matched yet.")
+@click.option(
+    "--finger",
+    "finger_url",
+    default=None,
+    metavar="URL",
+    help="serial:///dev/ttyUSB0, fprint://, sim://finger?images=DIR; used where the policy asks.",
+)
 @click.option("--can", default=None, help="Six digits: the last six of the number on the card.")
 @click.option("--mrz", default=None, help="The printed zone, or NUMBER|YYMMDD|YYMMDD.")
 @click.option("--qr", default=None, help="What the code on the card says.")
@@ -103,12 +109,11 @@ def verify(
     """
     from kiosk.station.main import Options
 
-    if finger_url is not None:
-        click.echo("the finger is not matched yet: no_reference", err=True)
     options = Options(
         models=models,
         card_url=card_url,
         camera_url=camera_url,
+        finger_url=finger_url,
         policy=policy,
         trust=trust,
         outbox=outbox,

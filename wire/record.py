@@ -153,6 +153,11 @@ class Simulated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     camera: bool = False
     finger: bool | UnsetType = UNSET
 
+    @property
+    def any(self) -> bool:
+        """Whether one was."""
+        return self.card or self.camera or self.finger is True
+
 
 class OperationsPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An outcome without a person: what the operators of the fleet see.

@@ -111,7 +111,7 @@ def read_group(
     except Malformed:
         raise RefusedError("malformed", device=device.id) from None
     if not (simulators_allowed and device.simulators_allowed) and any(
-        one.part.simulated.card or one.part.simulated.camera for one in opened
+        one.part.simulated.any for one in opened
     ):
         raise RefusedError("simulated", device=device.id)
     return Delivery(

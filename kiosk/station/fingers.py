@@ -151,7 +151,8 @@ class _Comparison:
         self._felt = felt
         self._references = references
         self._fmr: Fmr = fmr
-        self._until = time.monotonic() + seconds
+        self._began = time.monotonic()
+        self._until = self._began + seconds
         self._over, self._judged = threading.Event(), threading.Event()
         self._port: FingerPort | None = None
         self._worker: Worker | None = None
@@ -281,7 +282,8 @@ class _Comparison:
         return decode_from_touch(raw)
 
     def _match(self, judged: TouchJudged) -> FingerMatch:
-        self._felt.ms = judged.ms
+        whole_ms = (time.monotonic() - self._began) * 1000
+        self._felt.ms = {**judged.ms, "whole": round(whole_ms, 1)}
         known = judged.band != "none"
         if known != bool(judged.touches) or (known and (judged.reasons or not self._felt.models)):
             raise VisionFrameError("a verdict that contradicts itself")

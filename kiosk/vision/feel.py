@@ -14,21 +14,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
-from kiosk.vision.touch_port import Again, TouchJudged, TouchReady
-from models.calibration import CalibrationError, find, require_use
 from models.finger.extract import NAMES, Extractor
 from models.finger.fusion import PIPELINE, score
-from models.finger.picture import FingerPictureError, from_coded, from_pixels, from_raw
 from models.finger.prepared import prepare
 from models.finger.quality import gate
 from models.finger.replay import is_replay
 from models.finger.touches import join, together
+
+from kiosk.vision.touch_port import Again, TouchJudged, TouchReady
+from models.calibration import CalibrationError, find, require_use
+from models.finger.picture import FingerPictureError, from_coded, from_pixels, from_raw
 from models.manifest import manifest_of
 from models.runtime import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
         Reference,
         Touch,
     )
-    from models.calibration import Calibration
-    from models.finger.extract import Impression
     from models.finger.minutiae import Minutiae
 
 PRECISION: Final = "int8"
