@@ -123,7 +123,9 @@ def test_sealed_nonsense_is_refused_and_its_device_named() -> None:
     assert (caught.value.why, caught.value.device) == ("malformed", "kiosk-1")
 
 
-@pytest.mark.parametrize("by", [Simulated(card=True), Simulated(camera=True)])
+@pytest.mark.parametrize(
+    "by", [Simulated(card=True), Simulated(camera=True), Simulated(finger=True)]
+)
 @pytest.mark.parametrize("fleet_allows", [False, True])
 @pytest.mark.parametrize("device_allows", [False, True])
 def test_simulators_need_the_fleets_and_the_devices_permission(
