@@ -17,12 +17,13 @@ import numpy as np
 from models.finger.extract import NAMES, Extractor
 from models.finger.fusion import PIPELINE, score
 from models.finger.prepared import prepare
-from models.finger.quality import gate
+from models.finger.quality import GateError, assess
 from models.finger.replay import is_replay
 from models.finger.touches import join, together
 
 from kiosk.vision.touch_port import Again, TouchJudged, TouchReady
 from models.calibration import CalibrationError, find, require_use
+from models.finger import quality
 from models.finger.picture import FingerPictureError, from_coded, from_pixels, from_raw
 from models.manifest import manifest_of
 from models.runtime import ModelError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from models.finger.prepared import Prepared
     from numpy.typing import NDArray
 
     from kiosk.vision.port import Fmr
@@ -51,6 +53,13 @@ LEAST_MINUTIAE: Final = 8
 """A print of the chip with fewer says nothing of whose it is."""
 RATES: Final = (1e-3, 1e-4, 1e-5)
 STRONG_FMR: Final = 1e-5
+HINTS: Final[dict[str, FingerHintName]] = {
+    quality.ABSENT: "quality_finger_centre",
+    quality.CENTRE: "quality_finger_centre",
+    quality.WIPE: "quality_finger_dry",
+    quality.PRESS: "quality_finger_pressure",
+    quality.AGAIN: "quality_finger_pressure",
+}
 OTHER_LLR: Final = -4.0
 """Under this log-likelihood ratio a finger is another one: fifty to one, whatever was pressed."""
 
@@ -61,8 +70,10 @@ class _Finger:
 
     position: int
     reference: Minutiae = field(repr=False)
+    prepared: Prepared = field(repr=False)
     touches: list[Minutiae] = field(default_factory=list, repr=False)
     given: int = 0
+    alike: float = -1.0
 
 
 class Feel:
@@ -84,6 +95,10 @@ class Feel:
             )  # fmt: skip
         except CalibrationError as error:
             raise ModelError(manifest.name, "uncalibrated", "no calibration") from error
+        try:
+            self._gate = quality.shipped()
+        except GateError as error:
+            raise ModelError(manifest.name, "uncalibrated", "no gate") from error
         self._models = {"minutiae": manifest.id, "finger_calibration": found.id}
         self._fingers: list[_Finger] = []
         self._asked = 0
@@ -102,7 +117,7 @@ class Feel:
             except FingerPictureError:
                 return
         if len(found) >= LEAST_MINUTIAE:
-            self._fingers.append(_Finger(about.position, found))
+            self._fingers.append(_Finger(about.position, found, prepare(found)))
 
     def begin(self, fmr: Fmr) -> FromTouch:
         """Return which finger to ask for, or that there is nothing to compare with."""
@@ -132,26 +147,37 @@ class Feel:
     def _felt(self, picture: Callable[[], NDArray[np.uint8]], *, last: bool) -> FromTouch:
         finger = self._fingers[self._asked]
         finger.given += 1
-        hint: FingerHintName | None = "quality_finger_pressure"
-        with self._timed("extract"):
-            try:
-                found = self._extractor.extract(picture())
-                hint = gate(found)
-            except FingerPictureError:
-                found = None
+        try:
+            found, hint = self._looked_at(picture)
+        except FingerPictureError:
+            return self._next("quality_finger_pressure", last=last)
         with self._timed("match"):
-            if found is not None and self._seen_before(found.minutiae):
+            if self._seen_before(found):
                 return self._judged("none", ("finger_replayed",))
-            if found is not None and hint is None:
-                finger.touches.append(found.minutiae)
+            if hint is None:
+                finger.touches.append(found)
+                finger.alike = score(prepare(join(finger.touches).minutiae), finger.prepared)
                 band = self._band()
                 if band in {"same", "same_strong"}:
                     return self._judged(band)
         return self._next(hint, last=last)
 
+    def _looked_at(
+        self, picture: Callable[[], NDArray[np.uint8]]
+    ) -> tuple[Minutiae, FingerHintName | None]:
+        """Return what a touch shows, and what is wrong with it. Raises FingerPictureError."""
+        with self._timed("extract"):
+            grey = picture()
+            found = self._extractor.extract(grey)
+            failure = self._gate.failure(assess(grey, found))
+        return found.minutiae, None if failure is None else HINTS[failure]
+
     def _next(self, hint: FingerHintName | None, *, last: bool) -> FromTouch:
         """Ask for one more touch, of this finger or another, or judge by what there is."""
-        if self._fingers[self._asked].given >= TOUCHES_A_FINGER:
+        finger = self._fingers[self._asked]
+        another = len(finger.touches) > 1 and self._named(finger.alike) == "different"
+        if another or finger.given >= TOUCHES_A_FINGER:
+            # Whoever put the wrong finger down is asked for the other one.
             self._asked += 1
         if last or self._asked == len(self._fingers):
             compared = any(finger.touches for finger in self._fingers)
@@ -168,18 +194,12 @@ class Feel:
 
     def _band(self) -> FingerBandName:
         """Return what all touches of all fingers say together."""
-        ratios, bands = [], []
-        for finger in self._fingers:
-            if finger.touches:
-                joined = prepare(join(finger.touches).minutiae)
-                alike = score(joined, prepare(finger.reference))
-                ratios.append(self._calibration.llr(alike))
-                bands.append(self._named(alike))
-        if not bands:
+        felt = [finger for finger in self._fingers if finger.touches]
+        if not felt:
             return "none"
-        if len(bands) == 1:
-            return bands[0]
-        return self._by_ratio(together(ratios))
+        if len(felt) == 1:
+            return self._named(felt[0].alike)
+        return self._by_ratio(together([self._calibration.llr(each.alike) for each in felt]))
 
     def _named(self, alike: float) -> FingerBandName:
         at = self._calibration.score_at
