@@ -39,18 +39,16 @@ LEADS_TO: Final[dict[Reason, tuple[Outcome, ...]]] = {
     Reason.FACE_NOT_HOLDER: (Outcome.NOT_HOLDER,),
     Reason.TIMEOUT: (INCOMPLETE,),
     Reason.CANCELLED: (INCOMPLETE,),
-    Reason.DEVICE_MISSING: (INCOMPLETE,),
-    Reason.DEVICE_FAILED: (INCOMPLETE,),
-    Reason.DEVICE_TIMEOUT: (INCOMPLETE,),
-    Reason.DEVICE_URL: (INCOMPLETE,),
+    Reason.DEVICE_MISSING: (INCOMPLETE, REFERRED),
+    Reason.DEVICE_FAILED: (INCOMPLETE, REFERRED),
+    Reason.DEVICE_TIMEOUT: (INCOMPLETE, REFERRED),
+    Reason.DEVICE_URL: (INCOMPLETE, REFERRED),
     Reason.QUEUE_FULL: (INCOMPLETE,),
     Reason.QUEUE_FAILED: (INCOMPLETE,),
 }
 """Where a reason decides; of those that are not named, a person looks: referred."""
 
-UNUSED: Final = frozenset(
-    {Reason.NO_REFERENCE, Reason.FINGER_NOT_HOLDER, Reason.POLICY_LAYER_MISSING}
-)
+UNUSED: Final = frozenset({Reason.POLICY_LAYER_MISSING})
 """Codes that this release never gives."""
 
 HEAD: Final = """\

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from emrtd.apdu import Command, Response
 from emrtd.dialogue import drive
@@ -14,6 +14,8 @@ from emrtd.errors import Fault
 from emrtd.inspect import inspect
 from emrtd.keys import CAN
 from emrtd.sim import Chip, Holder, TestPKI, personalise
+from emrtd.sim._finger_record import dg3
+from emrtd.sim.personalise import signed_files
 from emrtd.trust import TrustStore
 from emrtd.verify import Findings, verify
 from kiosk.session import events as ev
@@ -21,9 +23,9 @@ from kiosk.session import states as ss
 from kiosk.session.machine import Site, step, timeout_s
 from kiosk.session.policy import PolicyInForce
 from kiosk.session.verdict import ACCEPT, TABLE, Verdict
-from wire.policy import ALL_LAYERS, Layer, Policy
+from wire.policy import ALL_LAYERS, Finger, Layer, Policy
 from wire.reasons import Outcome, Reason
-from wire.record import FaceBand, LiveBand, RecordIdentity
+from wire.record import FaceBand, FingerBand, LiveBand, RecordIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 AT: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TIMER: Final = 4
 LAYERS: Final = (ALL_LAYERS, (Layer.PA, Layer.CHIP))
+FINGER: Final[tuple[Finger, ...]] = get_args(Finger)
 JPEG: Final = bytes.fromhex("FFD8FFE000040000FFC0000B080190012C01011100FFD9")
 HOLDER: Final = Holder(
     number="999195012345", name="Nguyễn Thị Mẫu", birth=date(1995, 1, 1), sex="F",
@@ -116,8 +119,8 @@ def arrows() -> list[Arrow]:
     """Return every step that changes something, over all states, events and two policies."""
     drawn: dict[Arrow, None] = {}
     sites = [
-        Site(PolicyInForce(Policy(id="p", not_before=0, not_after=1, layers=layers)))
-        for layers in LAYERS
+        Site(PolicyInForce(Policy(id="p", not_before=0, not_after=1, layers=layers, finger=finger)))
+        for layers, finger in product(LAYERS, FINGER)
     ]
     for state, event, site in product(states(), events(), sites):
         after, _ = step(state, event, site)
@@ -138,6 +141,14 @@ def states() -> list[ss.State]:
         ss.ReadingChip(TIMER, 2),
         ss.ReadingChip(TIMER, 0),
         ss.MatchingFace(TIMER, genuine, today),
+        ss.MatchingFace(TIMER, card(FINGERS), today),
+        ss.MatchingFinger(TIMER, genuine, today, ev.FaceMatch(FaceBand.SAME, LiveBand.PASSED)),
+        *(
+            ss.ConfirmingCard(
+                TIMER, genuine, today, ev.FaceMatch(FaceBand.SAME, LiveBand.PASSED), finger
+            )
+            for finger in touches()
+        ),
         *(ss.ConfirmingCard(TIMER, genuine, today, match) for match in matches()),
         ss.Filing(TIMER, Verdict(Outcome.ACCEPTED, ())),
         ss.Showing(TIMER, Verdict(Outcome.ACCEPTED, ()), None),
@@ -150,6 +161,17 @@ def matches() -> list[ev.FaceMatch]:
     unseen = (*(reason for reason in Reason if reason.value.startswith("quality_")), Reason.NO_FACE,
               Reason.SEVERAL_FACES)  # fmt: skip
     return found + [ev.FaceMatch(reasons=(reason,)) for reason in unseen]
+
+
+def touches() -> list[ev.FingerMatch]:
+    """Return what may be found about a finger."""
+    why = (*(reason for reason in Reason if reason.value.startswith("quality_finger")),
+           *(reason for reason in Reason if reason.value.startswith("device_")),
+           Reason.QUALITY_REFERENCE, Reason.NO_FINGER, Reason.FINGER_DECLINED,
+           Reason.FINGER_REPLAYED)  # fmt: skip
+    return [ev.FingerMatch(band, 1) for band in FingerBand] + [
+        ev.FingerMatch(reasons=(reason,)) for reason in why
+    ]
 
 
 def events() -> list[ev.Event]:
@@ -166,6 +188,11 @@ def events() -> list[ev.Event]:
         ev.FaceCued(ev.FaceCue.TURN_LEFT),
         ev.FaceHinted(Reason.NO_FACE),
         ev.FaceJudged(ev.FaceMatch()),
+        ev.FaceJudged(ev.FaceMatch(FaceBand.SAME, LiveBand.PASSED)),
+        ev.FingerCued(ev.FingerCue.LIFT),
+        ev.FingerHinted(Reason.QUALITY_FINGER_DRY),
+        ev.FingerJudged(ev.FingerMatch()),
+        ev.FingerDeclined(),
         ev.CardConfirmed(),
         ev.CardSwapped(),
         ev.CardGone(),
@@ -180,7 +207,7 @@ def events() -> list[ev.Event]:
 
 FAULTS: Final = (
     None, "clone", "dg1_byte", "wrong_sod_signature", "expired_signer", "unknown_issuer",
-    "dg14_unreadable", "copy",
+    "dg14_unreadable", "copy", "fingers",
 )  # fmt: skip
 FAILURES: Final = (
     Fault.CHIP_REFUSED,
@@ -189,6 +216,9 @@ FAILURES: Final = (
     Fault.CHANNEL_BROKEN,
 )
 """What ends a reading and is no lie."""
+
+FINGERS: Final = "fingers"
+"""No fault: a card with fingerprints."""
 
 _KNOWN: dict[str | None, Findings] = {}
 
@@ -202,15 +232,19 @@ def card(fault: str | None) -> Findings:
             valid_until=datetime(2035, 1, 1, tzinfo=UTC),
         )
         copied = fault == "copy"
+        prints = {2: JPEG} if fault == FINGERS else {}
         auth = frozenset() if copied else None
         image = personalise(
             HOLDER, JPEG, generation="2021", pki=pki, randomness=_stream("card"), auth=auth
         )
-        chip = Chip(image, randomness=_stream("chip"), fault=None if copied else fault)
+        if prints:
+            files = {**image.files, "DG3": dg3(prints)}
+            image = replace(image, files={**files, "SOD": signed_files(files, pki.signer)})
+        chip = Chip(image, randomness=_stream("chip"), fault=None if copied or prints else fault)
         chip.reset()
         dialogue = inspect(
             CAN(image.can),
-            wanted=frozenset({"DG1", "DG2"}),
+            wanted=frozenset({"DG1", "DG2", *(["DG3"] if prints else [])}),
             randomness=_stream("reader"),
             aa_nonce=bytes(8),
         )

@@ -21,6 +21,8 @@ SCREENS = (
     "reading",
     "ahead",
     "turn",
+    "finger",
+    "finger_again",
     "checking",
     "accepted",
     "copy",
