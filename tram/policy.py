@@ -28,14 +28,14 @@ from msgspec import Meta, Struct
 from emrtd.errors import EMRTDError
 from kiosk.bundles.files import read_bounded
 from kiosk.bundles.policy import MAX_POLICY_FILE_BYTES, judge, load
-from kiosk.session.events import FaceMatch
+from kiosk.session.events import FaceMatch, FingerMatch
 from kiosk.session.policy import PolicyInForce
 from kiosk.session.verdict import ACCEPT, TABLE, Case, Verdict, decide
 from kiosk.station.home import DeviceHome, HomeUnusableError
 from wire.errors import WireError
-from wire.policy import Layer, OnDowngrade, Policy, verify_policy
+from wire.policy import Finger, Layer, OnDowngrade, Policy, verify_policy
 from wire.reasons import Outcome, Reason
-from wire.record import Code, FaceBand, LiveBand
+from wire.record import Code, FaceBand, FingerBand, LiveBand
 
 if TYPE_CHECKING:
     from emrtd.verify import Findings
@@ -65,6 +65,20 @@ class FaceSeen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     simulated: bool = False
 
 
+class FingerSeen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was found about a finger.
+
+    Attributes:
+        band: how like one of the chip's fingerprints it was.
+        reasons: why something could not be found.
+        simulated: whether the touches came from a simulator.
+    """
+
+    band: FingerBand = FingerBand.NONE
+    reasons: Annotated[tuple[Reason, ...], Meta(max_length=8)] = ()
+    simulated: bool = False
+
+
 class Required(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A policy that nobody signed, to try one out.
 
@@ -72,12 +86,14 @@ class Required(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         layers: what is required.
         simulators_allowed: whether simulated devices may take part.
         downgrade: what follows if the chip was opened in a weaker way than it can.
+        finger: what a finger is asked for.
         id: its name.
     """
 
     layers: Annotated[tuple[Layer, ...], Meta(max_length=len(Layer))]
     simulators_allowed: bool = False
     downgrade: OnDowngrade = "refer"
+    finger: Finger = "never"
     id: Code = "unsigned"
 
 
@@ -91,6 +107,7 @@ class CaseFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         policy: a signed policy's file, or a policy to try out; none is no policy.
         keys: files of the keys that may sign a policy, PEM or DER.
         face: what was seen; none if nobody looked.
+        finger: what was found about a finger; none if none was asked for.
         card_simulated: whether no real reader stood behind the card.
         at: the instant that everything is judged at, UTC: "2026-06-01" or "2026-06-01T12:00:00Z";
             none is now.
@@ -102,6 +119,7 @@ class CaseFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     policy: str | Required | None = None
     keys: _FILES = ()
     face: FaceSeen | None = None
+    finger: FingerSeen | None = None
     card_simulated: bool = False
     at: str | None = None
 
@@ -224,11 +242,16 @@ def _case(given: CaseFile, folder: Path, at: datetime) -> Case:
         in_force = _policy(given, folder, at)
         findings = _findings(evidence, folder / given.trust if given.trust else None, at)
     match = None if given.face is None else _match(given.face)
-    return Case(findings, at.date(), match, in_force, given.card_simulated)
+    finger = None if given.finger is None else _finger(given.finger)
+    return Case(findings, at.date(), match, in_force, given.card_simulated, finger)
 
 
 def _match(seen: FaceSeen) -> FaceMatch:
     return FaceMatch(seen.band, seen.live, reasons=seen.reasons, simulated=seen.simulated)
+
+
+def _finger(seen: FingerSeen) -> FingerMatch:
+    return FingerMatch(seen.band, reasons=seen.reasons, simulated=seen.simulated)
 
 
 def _findings(evidence: Path, trust: Path | None, at: datetime) -> Findings:
@@ -253,6 +276,7 @@ def _policy(given: CaseFile, folder: Path, at: datetime) -> PolicyInForce:
                 layers=required.layers,
                 simulators_allowed=required.simulators_allowed,
                 downgrade=required.downgrade,
+                finger=required.finger,
             )
             return PolicyInForce(tried)
 
@@ -280,7 +304,10 @@ def _instant(text: str | None) -> datetime:
 
 
 def _shown(signed: Policy, why_none: Reason | None) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(signed) | {"downgrade": signed.on_downgrade}
+    plain: dict[str, Any] = msgspec.to_builtins(signed) | {
+        "downgrade": signed.on_downgrade,
+        "finger": signed.on_finger,
+    }
     for edge in ("not_before", "not_after"):
         plain[edge] = _stamp(plain[edge])
     return plain | {"in_force": why_none is None, "why_not": why_none and why_none.value}
