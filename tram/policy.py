@@ -347,7 +347,7 @@ def _text(whole: dict[str, Any]) -> str:
     for row in whole["rows"]:
         mark = ">" if row["decides"] else " "
         holds = " ".join(row["reasons"]) or ("holds" if row["holds"] else "-")
-        lines.append(f"{mark} {row['row']:15}{row['outcome']:12}{holds}")
+        lines.append(f"{mark} {row['row']:17}{row['outcome']:12}{holds}")
     return "\n".join(lines)
 
 
