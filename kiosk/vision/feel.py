@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from models.finger.extract import NAMES, Extractor
-from models.finger.fusion import PIPELINE, score
-from models.finger.prepared import prepare
-from models.finger.quality import GateError, assess
-from models.finger.replay import is_replay
-from models.finger.touches import join, together
 
 from kiosk.vision.touch_port import Again, TouchJudged, TouchReady
 from models.calibration import CalibrationError, find, require_use
 from models.finger import quality
+from models.finger.extract import NAMES, Extractor
+from models.finger.fusion import PIPELINE, score
 from models.finger.picture import FingerPictureError, from_coded, from_pixels, from_raw
+from models.finger.prepared import prepare
+from models.finger.quality import GateError, assess
+from models.finger.replay import is_replay
+from models.finger.touches import join, together
 from models.manifest import manifest_of
 from models.runtime import ModelError
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from models.finger.prepared import Prepared
     from numpy.typing import NDArray
 
     from kiosk.vision.port import Fmr
@@ -46,8 +45,10 @@ if TYPE_CHECKING:
         Touch,
     )
     from models.finger.minutiae import Minutiae
+    from models.finger.prepared import Prepared
 
 PRECISION: Final = "int8"
+CALIBRATION: Final = "finger"
 TOUCHES_A_FINGER: Final = 3
 LEAST_MINUTIAE: Final = 8
 """A print of the chip with fewer says nothing of whose it is."""
@@ -88,7 +89,7 @@ class Feel:
         self._extractor = Extractor(models, precision=PRECISION)
         manifest = manifest_of(NAMES[PRECISION])
         try:
-            found = find(models, manifest.name)
+            found = find(models, CALIBRATION)
             self._calibration = require_use(
                 found.calibration,
                 modality="finger", net=manifest.id, pipeline=PIPELINE, rates=RATES,
