@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         CodedTouch,
         FingerBandName,
         FingerHintName,
+        FingerReason,
         FromTouch,
         Reference,
         Touch,
@@ -222,7 +223,9 @@ class Feel:
             return "same"
         return "different" if ratio <= OTHER_LLR else "unsure"
 
-    def _judged(self, band: FingerBandName, reasons: tuple[str, ...] = ()) -> TouchJudged:
+    def _judged(
+        self, band: FingerBandName, reasons: tuple[FingerHintName | FingerReason, ...] = ()
+    ) -> TouchJudged:
         touches = sum(len(finger.touches) for finger in self._fingers) if band != "none" else 0
         ms = {phase: round(spent, 1) for phase, spent in self._ms.items()}
         return TouchJudged(band=band, touches=touches, reasons=reasons, ms=ms)
