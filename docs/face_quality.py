@@ -59,8 +59,9 @@ compared with the {others} untouched other pictures of its person, at the thresh
 of the shipped calibration of {net} for a nominal FMR of 1e-4, whose impostors are of the set
 `{impostors}`. Its comparisons with the untouched pictures of the others of its half give the FMR,
 as false matches of comparisons: a picture that is bad must not be like everybody. **The limits
-were chosen on the first {first} people; what is reported is the second {second}.** The people are few and their pictures share them: the intervals (95 %, exact) take
-comparisons for independent and are too narrow.
+were chosen on the first {first} people; what is reported is the second {second}.** The people are
+few and their pictures share them: the intervals (95 %, exact) take comparisons for independent and
+are too narrow.
 
 What this does not show: no picture here was taken by a kiosk's camera. Darkness is a factor without
 the noise of a real sensor, blur is round, a mask or lens is one shade, a lamp at one side casts no

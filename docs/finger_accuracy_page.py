@@ -34,19 +34,20 @@ MODULE: Final = """\
 
 Simulated from the same pictures: a window about the middle of the finger (not of the picture: who
 uses a module lays the finger on it), 4 bits a pixel. The window serves both sides; with several
-touches the reference is enrolled with as many, and each touch is off the middle by up to 40 pixels
-(2 mm) across and down by chance of its own. "whole reference": only the live side is the module's,
-as where the reference is a chip's picture. Touches of one impression share its skin: real touches
-differ more, and where two windows hardly overlap, nothing can be compared.
+touches the reference is enrolled with as many. 256 by 288 is laid on in the middle, 192 by 192 up
+to 40 pixels (2 mm) off it across and down, each touch by chance of its own. "whole reference": only
+the live side is the module's, as where the reference is a chip's picture. Touches of one impression
+share its skin: real touches differ more, and where two windows hardly overlap, nothing can be
+compared.
 """
 WORSE: Final = """\
 ## Made worse on purpose
 
-Both sides of each comparison, each by chance of its own. *module*: the 256 by 288 window.
-*strained*: turned by some degrees, skin stretched by 2 to 7 pixels and twisted, dry or wet patches,
-blurred, pale, noisy, scratched. *partial*: as badly worn, turned by up to 60 degrees, a piece of
-260 by 300 pixels up to 50 and 60 off the middle. These ways are among those that the weights were
-fitted in, on the other two sets.
+Both sides of each comparison, each by chance of its own. *strained*: turned by some degrees, skin
+stretched by 2 to 7 pixels and twisted, dry or wet patches, blurred, pale, noisy, scratched. *part*:
+as badly worn, turned by up to 60 degrees, a piece of 260 by 300 pixels up to 50 and 60 off the
+middle. These ways, and one touch of either module, are among those that the weights were fitted in,
+on the other two sets.
 """
 SHIPPED: Final = """\
 ## What the program comes with
@@ -170,7 +171,7 @@ def _title(name: str) -> str:
     if "x" not in size:
         return of if way in {"plain", "shipped"} else f"{of}, {way}"
     said = [of, size.replace("x", " by ")]
-    said += [f"{touches} touch{'es' if touches != '1' else ''}"] if touches else []
+    said.append(f"{touches or 1} touch{'es' if touches else ''}")
     return ", ".join(said + (["whole reference"] if whole else []))
 
 

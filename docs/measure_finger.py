@@ -24,8 +24,7 @@ import numpy as np
 
 from models import calibration
 from models.evaluate import finger_report, fingers
-from models.evaluate.finger_fit import WAYS
-from models.evaluate.finger_touch import Window
+from models.evaluate.finger_fit import MODULES, WAYS
 from models.evaluate.fingers import Simulated
 from models.finger import fusion
 from tram.models_calibrate import SAFETY
@@ -51,13 +50,9 @@ MODELS: Final = DOCS.parent / "build" / "models"
 DPI: Final = {"DB1_B": 500.0, "DB2_B": 569.0, "DB3_B": 500.0, "DB4_B": 500.0}
 PLAIN: Final = WAYS[0].name
 HALVES: Final = (("DB1_B", "DB2_B"), ("DB3_B", "DB4_B"))
-MODULES: Final = {
-    "256x288": Simulated(Window(256, 288, bits=4)),
-    "192x192-1": Simulated(Window(192, 192, bits=4, jitter_px=40), 1, 1),
-    "192x192-3": Simulated(Window(192, 192, bits=4, jitter_px=40), 3, 1),
-    "192x192-3-whole": Simulated(
-        Window(192, 192, bits=4, jitter_px=40), 3, 1, whole_reference=True
-    ),
+SEVERAL: Final = {
+    "192x192-3": Simulated(MODULES[1], touches=3, seed=1),
+    "192x192-3-whole": Simulated(MODULES[1], touches=3, seed=1, whole_reference=True),
 }
 
 
@@ -224,8 +219,8 @@ def _measure(bench: Bench, fit_on: tuple[str, ...], report_on: Iterable[str]) ->
     for name in report_on:
         found = bench.found((name,), PLAIN)
         _keep(f"{name}-plain", bench.report(found, weights, against, in_sample=False))
-        for module, simulated in MODULES.items():
-            found = bench.found((name,), f"module-{module}", simulated=simulated)
+        for module, simulated in SEVERAL.items():
+            found = bench.found((name,), module, simulated=simulated)
             _keep(f"{name}-{module}", bench.report(found, weights, against, in_sample=False))
         for way in WAYS:
             if way.made is not None:

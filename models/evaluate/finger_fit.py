@@ -6,11 +6,12 @@ down well, and for no other sensor. Numbers in, numbers out; what was compared i
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from models.evaluate.finger_touch import Window, partial, seen_by, strained
+from models.evaluate.finger_touch import Window, part, seen_by, strained
 from models.evaluate.texture_fit import fit
 from models.finger.fusion import terms
 from models.finger.match import Evidence
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     Grey = NDArray[np.uint8]
 
-MODULE: Final = Window(256, 288, bits=4)
+MODULES: Final = (Window(256, 288, bits=4), Window(192, 192, bits=4, jitter_px=40))
+"""As the AS608's and R307's, laid on well, and as the R503's, laid on as it comes."""
 
 
 class Weighed(NamedTuple):
@@ -49,15 +51,11 @@ class Way(NamedTuple):
     made: Callable[[Grey, np.random.Generator], Grey] | None
 
 
-def _seen(grey: Grey, randomness: np.random.Generator) -> Grey:
-    return seen_by(MODULE, grey, randomness)
-
-
 WAYS: Final = (
     Way("plain", None),
-    Way("module", _seen),
+    *(Way(f"{each.width_px}x{each.height_px}", partial(seen_by, each)) for each in MODULES),
     Way("strained", strained),
-    Way("partial", partial),
+    Way("part", part),
 )
 
 

@@ -92,7 +92,7 @@ def strained(grey: Grey, randomness: np.random.Generator) -> Grey:
     return worn(turned, randomness)
 
 
-def partial(grey: Grey, randomness: np.random.Generator) -> Grey:
+def part(grey: Grey, randomness: np.random.Generator) -> Grey:
     """Return a part of a finger that was laid on badly: up to 60 degrees turned, off the middle."""
     turn = float(randomness.uniform(-np.pi / 3, np.pi / 3))
     off = randomness.uniform(-1, 1, size=2) * (50, 60)

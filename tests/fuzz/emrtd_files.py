@@ -35,6 +35,7 @@ TARGETS = {
     "emrtd.lds.dg2.39794_5": (_faces, _MALFORMED),
     "emrtd.lds.dg3": (dg3.parse, _MALFORMED),
     "emrtd.lds.dg3.19794_4": (_fingers, _MALFORMED),
+    "emrtd.lds.dg3.record": (lambda raw: dg3.parse_record(b"FIR\x00" + raw), _MALFORMED),
     "emrtd.lds.dg7": (dg7.parse, _MALFORMED),
     "emrtd.lds.dg11": (dg11.parse, _MALFORMED),
     "emrtd.lds.dg12": (dg12.parse, _MALFORMED),

@@ -109,6 +109,7 @@ def _files(cards: list[CardImage]) -> dict[str, list[bytes]]:
         "emrtd.lds.details": [*details, b"\x5f\x0e\x03A<B", *_people(cards)],
         "emrtd.lds.dg2.39794_5": [face, encode(0xA1, face)],
         "emrtd.lds.dg3.19794_4": fingers,
+        "emrtd.lds.dg3.record": fingers,
         "emrtd.lds.image": [JPEG, WSQ, b"\x89PNG\r\n\x1a\n", b"\xff\x4f\xff\x51"],
         "emrtd.cms": [_value(raw) for raw in _all(cards, "SOD")],
         "emrtd.read_plan.atr_info": _all(cards, "ATRInfo"),

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fleet.opening_key import opening_key_to_pem
 from hw.camera import portrait
-from kiosk.vision import port
+from kiosk.vision import port, touch_port
 from models import calibration, manifest
 from models.face import texture
 from models.finger import fusion
@@ -114,10 +114,25 @@ def _between() -> dict[str, list[bytes]]:
         port.Ready(models={"embed": "net-1"}, simulated=True), port.Cued("turn_left"),
         port.Hinted("no_face"), port.Hinted(None), judged, port.Failed("device_failed"),
     ]  # fmt: skip
+    coded = {"position": 2, "format": "wsq", "width_px": 300, "height_px": 400, "depth_bits": 8}
+    to_touch: list[touch_port.ToTouch] = [
+        touch_port.Part(b"\xff\xa0"),
+        touch_port.Reference(ppi=500.0, **coded),
+        touch_port.Compare("1e-4"),
+        touch_port.Touch(width_px=256, height_px=288, ppi=500.0),
+        touch_port.CodedTouch(ppi=None, **coded),
+    ]
+    from_touch: list[touch_port.FromTouch] = [
+        touch_port.TouchReady(models={"minutiae": "net-1"}, position=2),
+        touch_port.Again(hint="quality_finger_dry", position=7),
+        touch_port.TouchJudged(band="same", touches=1, ms={"match": 1.0}),
+    ]
     return {
         "link.greeting": [handover.encode(hello)],
         "vision.decode_to_worker": [port.encode(each) for each in to_worker],
         "vision.decode_from_worker": [port.encode(each) for each in from_worker],
+        "vision.decode_to_touch": [touch_port.encode(each) for each in to_touch],
+        "vision.decode_from_touch": [touch_port.encode(each) for each in from_touch],
     }
 
 

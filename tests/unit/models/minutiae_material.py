@@ -17,9 +17,7 @@ def finger(seed: int, count: int = 40, side: float = 300.0) -> Minutiae:
             places.append(place)
     x, y = np.array(places).reshape(-1, 2).T
     kinds = np.where(chance.random(count) < 0.65, 0.95, 0.05)
-    return minutiae(
-        x, y, chance.uniform(0, 2 * np.pi, count), chance.uniform(0.5, 1, count), kinds
-    )
+    return minutiae(x, y, chance.uniform(0, 2 * np.pi, count), chance.uniform(0.5, 1, count), kinds)
 
 
 def moved(of: Minutiae, *, turn: float = 0.0, x: float = 0.0, y: float = 0.0) -> Minutiae:

@@ -10,7 +10,7 @@ from ridge_material import ridges
 
 from models.evaluate import finger_fit, finger_report, rates, texture_fit
 from models.evaluate.finger_sets import every_pair, list_set
-from models.evaluate.finger_touch import Window, middle_of, partial, seen_by, strained, worn
+from models.evaluate.finger_touch import Window, middle_of, part, seen_by, strained, worn
 from models.evaluate.pictures import PictureFileError
 from models.finger.fusion import terms
 from models.finger.match import Evidence
@@ -133,7 +133,7 @@ def test_bits_leave_so_many_greys_from_black_to_white(bits):
     assert (seen.min(), seen.max()) == (0, 255)
 
 
-@pytest.mark.parametrize("way", [strained, partial, worn])
+@pytest.mark.parametrize("way", [strained, part, worn])
 def test_what_is_made_worse_is_another_picture_and_the_same_by_the_same_chance(way):
     grey, *_ = ridges((300, 260), seed=2)
     once, again = way(grey, np.random.default_rng(5)), way(grey, np.random.default_rng(5))

@@ -114,7 +114,7 @@ def test_what_was_fitted_on_a_set_is_not_measured_on_it(prints, tmp_path):
     done = tram("models", "train", "finger", "--images", prints, "--out", weights)
     assert done.exit_code == 0, done.output
     found = fusion.load(weights)
-    assert (found.genuine, found.impostor) == (4 * 15, 4 * 90)
+    assert (found.genuine, found.impostor) == (5 * 15, 5 * 90)
     done = tram("models", "evaluate", "finger", "--images", prints, "--weights", weights, "--json")
     assert done.exit_code == 1
     assert "in_sample" in done.stderr
