@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KNOTS: Final = 5
 """Across a picture: between them stretch and moisture are smooth."""
 PATCHES: Final = 12
+CLEAR: Final = 0.5
 TWIST: Final = 0.015
 """For each pixel of stretch, in radians at `TWIST_PX`; it grows with the square of the distance."""
 TWIST_PX: Final = 150.0
@@ -73,11 +74,18 @@ def seen_by(window: Window, grey: Grey, randomness: np.random.Generator) -> Grey
 
 
 def middle_of(grey: Grey) -> tuple[float, float]:
-    """Return the middle of the finger in a picture, across and down, in pixels."""
-    rows, columns = np.nonzero(segment(grey).blocks)
-    if not len(rows):
+    """Return the middle of the finger's clear ridges, across and down, in pixels.
+
+    Each block counts by its contrast, and not at all where it has less than half of the strong
+    ones': smudges, and the next joint, which no module would show, do not draw the middle away.
+    """
+    found = segment(grey)
+    weights = np.where(found.contrast >= CLEAR * found.strength, found.contrast, 0) * found.blocks
+    if not weights.any():
         return grey.shape[1] / 2, grey.shape[0] / 2
-    return float(columns.mean() + 0.5) * BLOCK_PX, float(rows.mean() + 0.5) * BLOCK_PX
+    rows, columns = np.indices(weights.shape) + 0.5
+    middle = [float((weights * each).sum() / weights.sum()) * BLOCK_PX for each in (columns, rows)]
+    return middle[0], middle[1]
 
 
 def strained(grey: Grey, randomness: np.random.Generator) -> Grey:

@@ -78,7 +78,7 @@ def test_as_many_as_there_may_be_take_bounded_time():
     a, b = prepare(most), prepare(shuffled(most, 3))
     assert len(a) == 100
     begun = time.process_time()
-    assert score(a, b) == pytest.approx(score(a, a), abs=1e-6)
+    assert score(a, b) == pytest.approx(score(a, a), abs=1e-4)
     assert time.process_time() - begun < 1.0
 
 

@@ -62,7 +62,7 @@ async def test_a_session_by_keys_alone() -> None:
         await pilot.pause()
         await pilot.press("1", "backspace", *CAN_TYPED)
         assert station.posted == [KeyGiven(CAN(CAN_TYPED))]
-        assert ReadChip(CAN(CAN_TYPED)) in station.effects
+        assert ReadChip(CAN(CAN_TYPED), fingers=True) in station.effects
         station.happens(ChipRead(findings(), TODAY), FaceJudged(SAME), CardConfirmed())
         station.happens(station.stored())
         await pilot.pause()
