@@ -10,7 +10,7 @@ help: ## this list
 setup: ## what is missing: packages, environment, model files
 	@$(SETUP) system environment models
 
-demo: setup ## the main job from end to end, eight cases, headless; exit 0 only if all came out as expected
+demo: setup ## the main job from end to end, nine cases, headless; exit 0 only if all came out as expected
 	@.venv/bin/tram demo
 
 test: setup ## everything CI runs: lint, types, import rules, tests

@@ -69,6 +69,9 @@ VIEWS: Final = {
     "reading": ViewModel(Screen.READING, Prompt.HOLD_CARD_STILL, AROUND, step=2, progress=0.62),
     "face": ViewModel(Screen.FACE, Prompt.TURN_LEFT, AROUND, step=3),
     "ahead": ViewModel(Screen.FACE, Prompt.LOOK_AHEAD, AROUND, step=3, hint=Reason.QUALITY_SIZE),
+    "finger": ViewModel(
+        Screen.FINGER, Prompt.PLACE_FINGER, AROUND, step=3, finger=2, hint=Reason.QUALITY_FINGER_DRY
+    ),
     "checking": ViewModel(Screen.CHECKING, Prompt.CHECKING, AROUND, step=3),
     "accepted": ViewModel(
         Screen.VERDICT,
@@ -82,7 +85,7 @@ VIEWS: Final = {
             _check(CheckName.CHIP),
             _check(CheckName.LIVE),
             _check(CheckName.FACE),
-            _check(CheckName.FINGER, CheckState.NOT_DONE),
+            _check(CheckName.FINGER),
         ),
         delivery=Delivery.STORED,
         receipt="N-17",
@@ -98,11 +101,11 @@ VIEWS: Final = {
         receipt="N-18",
     ),
 }
-"""One of each screen; the README shows four of them."""
+"""One of each screen; the README shows five of them."""
 
 KEYS: Final = {"key": ("9", "9", "9")}
 """What is typed before a picture is taken."""
-SHOWN: Final = ("welcome", "key", "face", "accepted")
+SHOWN: Final = ("welcome", "key", "face", "finger", "accepted")
 
 
 class StillStation:

@@ -1,4 +1,4 @@
-"""`tram demo`: the main job from end to end on this machine, eight cases, real parts.
+"""`tram demo`: the main job from end to end on this machine, nine cases, real parts.
 
 Knows options, progress and exit codes. What is made stands in `tram.parts.stage`, what is played
 and what must come out in `tram.parts.play`.

@@ -285,6 +285,10 @@ def in_words(row: dict[str, Any]) -> str:
     lines = [" ".join([row["outcome"], *row["reasons"]])]
     lines += ["checks: " + ", ".join(f"{name} {state}" for name, state in row["checks"].items())]
     lines += [f"face: {row['face']['band']} over {row['face']['frames']} frames"]
+    if isinstance(row["finger"], str):
+        lines += [f"finger: {row['finger']}"]
+    else:
+        lines += [f"finger: {row['finger']['band']} over {row['finger']['touches']} touches"]
     lines += [f"record: {row['record'] or 'none'}"]
     lines += ["ms: " + ", ".join(f"{phase} {spent:.0f}" for phase, spent in row["ms"].items())]
     return "\n".join(lines)

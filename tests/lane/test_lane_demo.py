@@ -1,7 +1,7 @@
 """The demo turns red when one thing is changed, and nothing that it leaves behind holds a person.
 
 One run over the real parts with one thing changed in each case: a byte of the card, the face, the
-broker, and, in a second short one, the policy.
+finger, the broker, and, in a second short one, the policy.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pytest
 import structlog
+from PIL import Image
 
-from emrtd.lds import dg2
+from emrtd.lds import dg2, dg3
 from emrtd.sim import CardImage
 from kiosk.station.chance import VARIANTS
 from tests.conftest import logging_as_it_was
@@ -43,6 +45,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "other_person": {"head": "holder"},
     "print": {"flat": False},
     "replay": {"recorded": ()},
+    "other_finger": {"finger": "holder"},
     "clone": {"fault": None},
     "changed_data": {"fault": None},
     "broker_stopped": {"broker_stopped": False},
@@ -57,12 +60,13 @@ BECOMES = {
     "other_person": ("accepted", []),
     "print": ("accepted", []),
     "replay": ("accepted", []),
+    "other_finger": ("accepted", []),
     "clone": ("accepted", []),
     "changed_data": ("accepted", []),
     "broker_stopped": ("accepted", []),
 }
 
-PERSONAL = ("cards", "pki", "heads")
+PERSONAL = ("cards", "pki", "heads", "fingers")
 """What the stage makes of a person on purpose: nothing else may."""
 
 
@@ -153,13 +157,16 @@ def test_the_table_fits_a_hundred_columns_and_says_what_the_fleet_holds(
 ) -> None:
     row = {
         "ok": True, "outcome": "not_holder", "reasons": ["data_hash_mismatch"],
-        "delivery": delivery, "ms": {"access": 12_345.6, "face_whole": 23_456.7, "whole": 98_765.4},
+        "delivery": delivery,
+        "ms": {"access": 12_345.6, "face_whole": 23_456.7, "finger_whole": 11_222.3,
+               "whole": 98_765.4},
     }  # fmt: skip
     held = None if fleet is None else dict(zip(("outcome", "reasons"), fleet, strict=True))
     rows = [{**row, "title": case.title, "fleet": held} for case in CASES]
     head, *lines = table(rows).splitlines()
-    assert all(line.endswith(f" 23457 98765  {told}") for line in lines)
+    assert all(line.endswith(f" 23457  11222 98765  {told}") for line in lines)
     assert len(head) <= 100
+    assert max(len(case.title) for case in CASES) <= 33
     assert len(told) > 5 or max(map(len, lines)) <= 100
 
 
@@ -195,11 +202,14 @@ def test_what_is_asked_against_a_recording_is_as_random_but_for_what_it_holds() 
 
 
 def secrets_of(stage: Stage) -> list[bytes]:
-    """Return what must be nowhere: number, CAN, zone, names, image bytes, citizen record."""
+    """Return what must be nowhere: number, CAN, zone, names, images, citizen record."""
     card = CardImage.from_json(stage.card("2021").read_bytes())
     files = {name: bytes(raw) for name, raw in card.files.items()}
     image = dg2.parse(files["DG2"]).faces[0].data
     middle = len(image) // 2
+    prints = [finger.data for finger in dg3.parse(files["DG3"]).fingers]
+    with Image.open(stage.root / "fingers" / "holder" / "1.png") as opened:
+        touch = np.asarray(opened.convert("L"))
     return [
         NUMBER.encode(),
         CAN.encode(),
@@ -208,6 +218,8 @@ def secrets_of(stage: Stage) -> list[bytes]:
         "Nguyễn".encode(),
         "Mẫu".encode(),
         image[middle : middle + 32],
+        *(each[len(each) // 2 :][:32] for each in prints),
+        touch[len(touch) // 2, 100:132].tobytes(),
         files["DG13"][20:60],
     ]
 

@@ -1,4 +1,4 @@
-"""The eight cases of the main job: how each is played, what must come out, and what came out.
+"""The nine cases of the main job: how each is played, what must come out, and what came out.
 
 Knows the cases and one table of what is expected; a row is good only if outcome, reasons, delivery
 and the fleet's own row are as that table says. The station, the queue and every process are the
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from fleet.store.store import Store
+from hw.open import open_finger
 from kiosk.session.events import Dismissed
 from kiosk.session.prompts import Delivery
 from kiosk.station.chance import by_chance
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from hw.finger.port import FingerPort
     from kiosk.vision.port import ActName, Challenge
     from tram.parts.stage import Parts, Stage
 
@@ -58,6 +60,7 @@ class Case:
         head: who stands before the camera.
         fault: how the card's chip misbehaves.
         flat: whether it is a print that is held before the camera.
+        finger: whose finger is laid on the sensor, if one is asked for.
         recorded: the acts of the challenge that a recording of that person meets, put in instead of
             what a camera sees; none: it is no recording.
         broker_stopped: whether the broker is away until the verdict is on the screen.
@@ -69,6 +72,7 @@ class Case:
     head: str = "holder"
     fault: str | None = None
     flat: bool = False
+    finger: str = "holder"
     recorded: tuple[ActName, ...] = ()
     broker_stopped: bool = False
 
@@ -80,38 +84,43 @@ class Expected:
     Attributes:
         outcome: of the session.
         reasons: all of them, the deciding one first.
+        finger: how like the card's the finger was; empty: none was asked for.
         delivery: where the record is said to be while the verdict is on the screen.
     """
 
     outcome: str
     reasons: tuple[str, ...] = ()
+    finger: tuple[str, ...] = ()
     delivery: Delivery = Delivery.DELIVERED
 
 
 CASES: Final = (
     Case(name="holder_2021", title="the holder with a 2021 card"),
     Case(name="holder_2024", title="the holder with a 2024 card", card="2024"),
-    Case(name="other_person", title="another person with the holder's card", head="other"),
-    Case(name="print", title="a print of the holder, turned on cue", flat=True),
+    Case(name="other_person", title="another with the holder's card", head="other"),
+    Case(name="print", title="a print of the holder, turned", flat=True),
     Case(
         name="replay",
-        title="a video of the holder, of other cues",
+        title="a video of the holder, other cues",
         recorded=("turn_left", "turn_left"),
     ),
-    Case(name="clone", title="a cloned chip: right files, wrong key", fault="clone"),
+    Case(name="other_finger", title="the holder, with another's finger", finger="other"),
+    Case(name="clone", title="a clone: right files, wrong key", fault="clone"),
     Case(name="changed_data", title="one byte of DG1 changed", fault="dg1_byte"),
-    Case(name="broker_stopped", title="the holder while the broker is away", broker_stopped=True),
+    Case(name="broker_stopped", title="the holder, the broker away", broker_stopped=True),
 )
 
+SAME_FINGER: Final = ("same", "same_strong")
 EXPECTED: Final = {
-    "holder_2021": Expected("accepted"),
-    "holder_2024": Expected("accepted"),
+    "holder_2021": Expected("accepted", finger=SAME_FINGER),
+    "holder_2024": Expected("accepted", finger=SAME_FINGER),
     "other_person": Expected("not_holder", ("face_not_holder",)),
     "print": Expected("referred", ("not_live",)),
     "replay": Expected("referred", ("not_live",)),
+    "other_finger": Expected("referred", ("finger_not_holder",), ("different",)),
     "clone": Expected("refused", ("chip_key_mismatch",)),
     "changed_data": Expected("refused", ("data_hash_mismatch",)),
-    "broker_stopped": Expected("accepted", delivery=Delivery.STORED),
+    "broker_stopped": Expected("accepted", finger=SAME_FINGER, delivery=Delivery.STORED),
 }
 
 
@@ -162,6 +171,22 @@ def _holds(recorded: Sequence[ActName], asked: Sequence[ActName]) -> bool:
     return any(played[at : at + count] == list(asked) for at in range(len(recorded)))
 
 
+class Hand:
+    """Lays the finger of whoever is played now on the sensor, touch after touch.
+
+    Attributes:
+        whose: finger.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.whose = "holder"
+
+    def __call__(self) -> FingerPort:
+        """Return the sensor."""
+        return open_finger(self._stage.finger_url(self.whose))
+
+
 def play(
     stage: Stage,
     parts: Parts,
@@ -185,7 +210,7 @@ def play(
         `kiosk.station.report.report` and "case", "expected", "delivery", "fleet", "ok"; "fleet" is
         the operations part as the fleet holds it, None if it has none or several.
     """
-    draws = Draws()
+    draws, hand = Draws(), Hand(stage)
     options = Options(
         models=models,
         card_url=READER_URL,
@@ -193,12 +218,13 @@ def play(
         link_socket=stage.device.link_socket,
         workers=CastOfCameras(stage, cases, models),
         challenges=draws,
+        open_finger=hand,
     )
     rows = []
     with Kiosk(stage.device, options) as kiosk:
         for case in cases:
             say(case.title)
-            draws.recorded = case.recorded
+            draws.recorded, hand.whose = case.recorded, case.finger
             rows.append(_play_one(case, stage, parts, kiosk))
     for row in rows:
         row["ok"] = _as_expected(row)
@@ -271,7 +297,15 @@ def _as_expected(row: dict[str, Any]) -> bool:
         and fleet is not None
         and (fleet["outcome"], fleet["reasons"]) == (outcome, reasons)
         and row["delivery"] == expected.delivery
+        and _finger_as_expected(row["finger"], expected.finger)
     )
+
+
+def _finger_as_expected(found: dict[str, Any] | str, bands: tuple[str, ...]) -> bool:
+    """Whether a finger was found as it should be, and by touches; or none was asked for."""
+    if isinstance(found, str):
+        return not bands
+    return found["band"] in bands and found["touches"] > 0
 
 
 def once_each(stage: Stage, rows: Sequence[dict[str, Any]]) -> bool:
@@ -289,14 +323,20 @@ def _wait_until(holds: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-PHASES: Final = ("chip", "face", "whole")
+PHASES: Final = {"chip": 6, "face": 6, "finger": 7, "whole": 6}
+"""What a table has room for, and how much."""
 
 
 def phases(row: dict[str, Any]) -> dict[str, float]:
-    """Return milliseconds of the parts of a session that a table has room for."""
+    """Return the milliseconds of `PHASES` in a session."""
     ms = row["ms"]
-    named = {"face": ms.get("face_whole", 0.0), "whole": ms.get("whole", 0.0)}
-    others = {name for name in ms if name.startswith("face_")} | named.keys() | {"filing"}
+    named = {
+        "face": ms.get("face_whole", 0.0),
+        "finger": ms.get("finger_whole", 0.0),
+        "whole": ms.get("whole", 0.0),
+    }
+    others = {name for name in ms if name.startswith(("face_", "finger_"))}
+    others |= named.keys() | {"filing"}
     return {"chip": sum(ms[name] for name in ms.keys() - others), **named}
 
 
@@ -310,14 +350,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     A line has at most 100 columns, but where there are several reasons, or the fleet holds
     something else than was decided.
     """
-    head = f"{'ms:':>4}" + "".join(f"{name:>6}" for name in PHASES)
-    lines = [f"  {'case':39} {'outcome':10} {'reasons':18}{head}  fleet"]
+    head = "".join(f"{name:>{width}}" for name, width in PHASES.items())
+    lines = [f"  {'case (times in ms)':33} {'outcome':10} {'reasons':18}{head}  fleet"]
     for row in rows:
         spent = phases(row)
         lines.append(
-            f"{'✓' if row['ok'] else '✗'} {row['title']:39} {row['outcome']:10} "
-            f"{' '.join(row['reasons']) or '-':18}{'':4}"
-            + "".join(f"{spent[name]:6.0f}" for name in PHASES)
+            f"{'✓' if row['ok'] else '✗'} {row['title']:33} {row['outcome']:10} "
+            f"{' '.join(row['reasons']) or '-':18}"
+            + "".join(f"{spent[name]:{width}.0f}" for name, width in PHASES.items())
             + f"  {_at_fleet(row)}"
         )
     return "\n".join(lines)

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Self
 
+from PIL import Image
+
 from emrtd.sim import CardImage, Chip, Holder, expiry, personalise
 from fleet.home import FleetHome
 from hw.card.vpcd import VirtualCard
 from kiosk.station.home import DeviceHome
 from provisioning import enrol as enrolment
 from provisioning.fleet_home import init as make_fleet
-from tram.parts import card_press, head_press
+from tram.parts import card_press, finger_press, head_press
 from tram.parts.child import TramChild
 from tram.parts.mosquitto import Mosquitto
 from tram.parts.pcscd import Pcscd
@@ -46,6 +48,9 @@ GENERATIONS: Final[tuple[Generation, ...]] = ("2021", "2024")
 
 CARD_PICTURE: Final = "obama.jpg"
 """The photograph in the holder's chip; the head before the camera is made from another one."""
+FINGERS: Final = {"holder": {2: 101, 7: 107}, "other": {2: 202}}
+"""Whose finger, at which position, is grown from which seed: nobody has them."""
+TOUCHES: Final = 6
 HEADS: Final = {"holder": "obama2.jpg", "other": "biden.jpg"}
 
 
@@ -94,6 +99,10 @@ class Stage:
         shown = ("&flat=1" if flat else "") + (f"&replay={','.join(recorded)}" if recorded else "")
         return f"sim://camera?file={self.head(head)}{shown}"
 
+    def finger_url(self, whose: str) -> str:
+        """The sensor on which that person's right index finger is laid, several times."""
+        return f"sim://finger?images={self.root / 'fingers' / whose}&model=as608&speed=8"
+
     def chip(self, card: str, *, fault: str | None) -> Chip:
         """Load a card as a chip that may misbehave."""
         image = CardImage.from_json(self.card(card).read_bytes())
@@ -113,11 +122,15 @@ def build(stage: Stage, *, models: Path, portraits: Path, say: Callable[[str], N
         OSError, ValueError, EMRTDError: a file is missing or is not what it should be.
     """
     shutil.rmtree(stage.root, ignore_errors=True)
-    for folder in ("cards", "heads", "logs"):
+    for folder in ("cards", "heads", "fingers", "logs"):
         (stage.root / folder).mkdir(parents=True, mode=0o700)
     say("an issuer and its cards")
     pki = card_press.issuer(stage.pki)
     portrait = card_press.portrait(portraits / CARD_PICTURE)
+    prints = {
+        position: card_press.fingerprint(finger_press.touch(seed))
+        for position, seed in FINGERS["holder"].items()
+    }
     for generation in GENERATIONS:
         card = personalise(
             holder(generation),
@@ -125,14 +138,18 @@ def build(stage: Stage, *, models: Path, portraits: Path, say: Callable[[str], N
             generation=generation,
             pki=pki,
             randomness=os.urandom,
+            fingers=prints,
         )
         card_press.write_private(stage.card(generation), card.to_json().encode())
     for head, picture in HEADS.items():
         say(f"a head for the camera: {head}")
         head_press.press(portraits / picture, stage.head(head), models=models)
+    say("fingers of nobody for the sensor")
+    for whose, seeds in FINGERS.items():
+        _lay(stage.root / "fingers" / whose, seed=seeds[2])
     say("a fleet and a device")
     now = datetime.now(UTC)
-    make_fleet(stage.fleet.root, now=now, host=HOST, simulators_allowed=True)
+    make_fleet(stage.fleet.root, now=now, host=HOST, simulators_allowed=True, finger="ask")
     enrolment.enrol(
         stage.fleet,
         stage.device.root,
@@ -140,9 +157,18 @@ def build(stage: Stage, *, models: Path, portraits: Path, say: Callable[[str], N
         site=SITE,
         card_url=READER_URL,
         camera_url=stage.camera_url("holder", flat=False),
+        finger_url=stage.finger_url("holder"),
+        terminal=stage.pki / card_press.TERMINAL_DIR,
         trust=stage.pki / card_press.TRUST_DIR,
         now=now,
     )
+
+
+def _lay(folder: Path, *, seed: int) -> None:
+    """Write several touches of one finger, to be laid on the sensor in the order of their names."""
+    folder.mkdir(mode=0o700)
+    for number in range(1, TOUCHES + 1):
+        Image.fromarray(finger_press.touch(seed, number=number)).save(folder / f"{number}.png")
 
 
 def holder(generation: Generation) -> Holder:
