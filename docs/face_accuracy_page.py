@@ -67,7 +67,7 @@ others look like strangers. Nothing was taken out: the threshold for 1e-5 is the
 
 """
 STRICT: Final = """\
-## Two nets that must agree
+## Two nets, neither outvoted
 
 `strict` takes the mean of both nets' closeness, and never more than .1 above the lesser. The lesser
 alone, with thresholds of the same making, missed 35 of ORL's 1,800 at 1e-4 (28 of s1-s20's 900, 7
