@@ -16,7 +16,7 @@ demo: setup ## the main job from end to end, nine cases, headless; exit 0 only i
 test: setup ## everything CI runs: lint, types, import rules, tests
 	@$(SETUP) emrtd-alone
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest --durations=8
+	@$(PY) -m pytest --durations=8 -n auto --maxprocesses 4 --dist loadfile
 	@$(MAKE) --no-print-directory proven
 
 lint: setup ## fast checks

@@ -7,9 +7,9 @@ recording of the same person meeting a challenge of these acts, put in without a
 whatever is asked. A rendered head proves nothing about living people: it is `simulated`, and no
 mask and no real lens is in it. `hw.camera.attack` has more.
 
-Asked to blink, the person closes the eyes for half a second; a print does not. Every frame has
-noise of its own, as a sensor's have. The hall can be dark (`dim=EV`), so that the exposure that
-the camera is told has something to mend.
+Asked to blink, the person closes the eyes for half a second, and again after a while if nothing
+else is asked by then; a print does not. Every frame has noise of its own, as a sensor's have. The
+hall can be dark (`dim=EV`), so that the exposure that the camera is told has something to mend.
 
 "Left" is the person's own left. In a picture that is not mirrored it lies on the right-hand side,
 so that a head that turns left moves its nose to the right of the picture; that is a positive yaw.
@@ -54,6 +54,8 @@ SWAY_S = (4.1, 5.7)
 """How long one sway to the side, and one nod, take."""
 BLINK_S = (0.3, 0.45, 1.0, 1.15)
 """From being asked: the lids begin to fall, are down, begin to rise, are up."""
+BLINK_AGAIN_S = 2.5
+"""From one such blink to the next."""
 NOISE = 1.6
 """Grey levels: a real sensor is never without, and no two of its pictures are equal."""
 NOISE_ROOM_PX = 64
@@ -204,8 +206,7 @@ class HeadCamera:
 
     def _act(self, cue: Cue, now_ns: int) -> None:
         self._motion = self._motion.towards(_SIDES[cue], now_ns)
-        if cue is Cue.BLINK:
-            self._blink_ns = now_ns
+        self._blink_ns = now_ns if cue is Cue.BLINK else None
 
     def set_controls(self, controls: Controls) -> None:
         """Expose the next frames by so much more or less; their colours are as they are."""
@@ -226,7 +227,9 @@ class HeadCamera:
             yaw, pitch = TURN_DEG * side, 0.0
         shake, nod = (SWAY_DEG * math.sin(2 * math.pi * seq / self._fps / s) for s in SWAY_S)
         step = 1 if abs(yaw) < 2 else 2
-        shut = 0.0 if self._blink_ns is None else lids((at_ns - self._blink_ns) / 1e9)
+        shut = 0.0
+        if self._blink_ns is not None:
+            shut = lids((at_ns - self._blink_ns) / 1e9 % BLINK_AGAIN_S)
         return Pose(float(step * round((yaw + shake) / step)), float(round(pitch + nod)), shut)
 
     def _seen(self, head: Head, pose: Pose) -> NDArray[np.uint8]:

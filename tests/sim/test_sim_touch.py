@@ -151,7 +151,11 @@ def test_the_cards_own_print_before_the_sensor_is_a_replay(wire: socket.socket) 
     assert (judged.band, judged.touches, judged.reasons) == ("none", 0, ("finger_replayed",))
 
 
-@pytest.mark.parametrize("image", [b"\xff\xa0 no wsq", os.urandom(500), b"\x00" * 70_000])
+@pytest.mark.parametrize(
+    "image",
+    [b"\xff\xa0 no wsq", os.urandom(500), b"\x00" * 70_000],
+    ids=["begins_as_wsq", "noise", "zeros"],
+)
 def test_prints_that_are_none_leave_nothing_to_compare_with(
     wire: socket.socket, image: bytes
 ) -> None:

@@ -186,7 +186,10 @@ def test_a_link_says_whether_it_is_there() -> None:
         (sign1(b"old", STATION.signer, kind="status"), "malformed"),
         (sign1(b"whatever", STATION.signer, kind="group"), "malformed"),
     ],
-)
+    ids=[
+        "empty", "busy", "longer", "no_text", "too_long", "cut", "signed_status", "signed_group",
+    ],
+)  # fmt: skip
 def test_any_other_status_is_refused(raw: bytes, expected: str) -> None:
     with pytest.raises(RefusedError) as caught:
         status(raw)

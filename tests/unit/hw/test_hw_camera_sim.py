@@ -159,6 +159,17 @@ def test_who_looks_ahead_sways_a_little(make) -> None:
     assert any(a != b for a, b in pairwise(frames))
 
 
+def test_who_is_asked_to_blink_does_so_again_until_something_else_is_asked(make) -> None:
+    camera = make(fps=10)
+    camera.cue(Cue.BLINK)
+    begun_ns = camera._blink_ns
+    shut = [camera._pose(begun_ns + int(at_s * 1e9), 1).shut for at_s in np.arange(0.1, 6, 0.25)]
+    closings = sum(b > 0.5 >= a for a, b in pairwise(shut))
+    assert (closings, max(shut), min(shut)) == (3, 1.0, 0.0)
+    camera.cue(Cue.LOOK_AHEAD)
+    assert camera._pose(begun_ns + int(0.7e9), 1).shut == 0
+
+
 def test_the_same_frame_of_the_same_portrait_is_the_same(make) -> None:
     seen: dict[int, np.ndarray] = {}
     for _ in range(2):
@@ -214,9 +225,10 @@ def test_a_recording_is_the_same_each_time_and_begins_with_its_first_frame(make)
     time.sleep(1.1 * begun[0][0])
     next(camera.frames())
     assert camera._tape == begun
+    camera._play(begun[2][0], time.monotonic_ns())
+    assert camera._blink_ns is not None
     camera._play(begun[3][0], time.monotonic_ns())
     assert camera._tape == begun[4:]
-    assert camera._blink_ns is not None
     camera.close()
     camera.open()
     assert camera._tape == begun

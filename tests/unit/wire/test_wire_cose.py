@@ -214,7 +214,10 @@ def test_a_number_outside_the_group_is_no_signature(number: int, half: int) -> N
         KEY + b"\0",
         KEY[:-1] + bytes([KEY[-1] ^ 1]),
     ],
-)
+    ids=[
+        "p384", "p256k1", "ed25519", "rsa", "empty", "no_key", "cut", "longer", "off_the_curve"
+    ],
+)  # fmt: skip
 def test_only_a_p256_key_verifies(key: bytes) -> None:
     with pytest.raises(Malformed):
         verify1(sign1(b"payload", STATION, kind="group"), key, kind="group")
