@@ -144,8 +144,8 @@ class Draws:
 
     Against a recording it draws again for as long as the recording happens to hold what was drawn,
     so that the case shows what the challenge does and not whether somebody was lucky today. Of two
-    turns to the left, again and again, that is one of the 8 first challenges and one of the 26
-    second ones; all others stay as likely as each other.
+    turns to the left, again and again, that is one of the 8 first challenges and none of the second
+    ones; all others stay as likely as each other.
 
     Attributes:
         recorded: the acts of the recording that is put in now; none: there is none.
