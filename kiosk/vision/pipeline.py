@@ -4,8 +4,10 @@ Knows the order (look ahead, do what is asked, look ahead again), when two frame
 uninterrupted person, how many tries there are, and that every layer must pass. Pure: no camera, no
 net, no clock. The face that showed life must be the face that was compared, so that frames count
 only within one unbroken track: a face in each of them, nobody beside it, no jump, no long gap, and
-recognisably the same person before, during and after. Whoever broke the track or went astray after
-something was asked has used a try; the next one asks for something else.
+before, during and after as like as the policy wants a portrait to be, turned or not. Whoever acts
+must not be a stranger to the portrait either: a picture may be of two people in one. Whoever broke
+the track or went astray after something was asked has used a try; the next one asks for something
+else.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import numpy as np
 from kiosk.vision.challenge import Standing, Trial
 from kiosk.vision.layers import Layers, Seen
 from kiosk.vision.port import Cued, Hinted, Judged
-from models.face.liveness import MAX_REST_DEG, measure
+from models.face.liveness import MAX_REST_DEG, MIN_FRAMES, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +63,8 @@ UNLIKE_IN_A_ROW: Final = 3
 """A moving face may be blurred once or twice; so many frames unlike it are somebody else."""
 UNLIKE_IN_ALL: Final = 5
 """Of one track: two people who take turns are seen now as one, now as the other."""
+STRANGE_IN_ALL: Final = MIN_FRAMES
+"""Of what was asked for: as few frames can show it."""
 HINT_EVERY_S: Final = 0.25
 HINT_AFTER_FRAMES: Final = 2
 """A hint is worth telling when so many frames in a row gave it."""
@@ -74,18 +78,17 @@ class Likeness:
     """How close frames are that show the same person; it is the embedder's to say.
 
     Attributes:
-        ahead: the least closeness of two faces that look ahead.
-        turning: of one that looks ahead and one that turns.
+        least: the least closeness of two frames, whatever they show. Whoever turns gets no less: a
+            lower one is how somebody acts for another's picture.
         closeness: of two embeddings, -1..1.
     """
 
-    ahead: float
-    turning: float
+    least: float
     closeness: Callable[[Embedding, Embedding], float] = field(repr=False)
 
-    def alike(self, seen: Embedding, others: Sequence[Embedding], least: float) -> bool:
+    def alike(self, seen: Embedding, others: Sequence[Embedding]) -> bool:
         """Return whether a face is like every one of the others; if there is none, it is."""
-        return all(self.closeness(seen, other) >= least for other in others)
+        return all(self.closeness(seen, other) >= self.least for other in others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,12 +98,16 @@ class Question:
     Attributes:
         challenges: what the person is asked for, and what in a second try.
         until_s: when the answer is due, on the clock of the sights.
+        likeness: of frames from now on; no laxer than `compare`.
         compare: how like the portrait at least `FRONTAL_FRAMES` embeddings are.
+        stranger: whether one is of somebody else than the portrait.
     """
 
     challenges: tuple[Challenge, ...]
     until_s: float
+    likeness: Likeness
     compare: Callable[[Sequence[Embedding]], BandName] = field(repr=False)
+    stranger: Callable[[Embedding], bool] = field(repr=False)
 
 
 class _Step(Enum):
@@ -116,7 +123,7 @@ class Examination:
         """Begin.
 
         Args:
-            likeness: of the embedder that the sights use.
+            likeness: of the embedder that the sights use, until there is a question.
             skin: the least log-odds of a texture that looks like skin; None: there is no such
                 layer, and nobody passes for living.
         """
@@ -137,7 +144,7 @@ class Examination:
         self._surface_s = float("-inf")
         self._trial: Trial | None = None
         self._settle_until_s = 0.0
-        self._unlike, self._unlike_in_all = 0, 0
+        self._unlike, self._unlike_in_all, self._strange = 0, 0, 0
 
     @property
     def met(self) -> bool:
@@ -146,7 +153,7 @@ class Examination:
 
     def ask(self, question: Question) -> None:
         """Take the question; the next sights answer it, and are hinted at anew."""
-        self._question = question
+        self._question, self._likeness = question, question.likeness
         self._flaws.clear()
         self._hints = _Hints()
 
@@ -208,7 +215,7 @@ class Examination:
         used = self._trial is not None and self._trial.shown
         self._step, self._trial = _Step.LOOKING, None
         self._before, self._after, self._rest = [], [], []
-        self._unlike, self._unlike_in_all = 0, 0
+        self._unlike, self._unlike_in_all, self._strange = 0, 0, 0
         self._counted_s, self._paced_s, self._ahead = float("-inf"), float("-inf"), None
         self._layers = Layers(self._skin)
         return [Cued("look_ahead")] if used else []
@@ -245,7 +252,7 @@ class Examination:
         if sight.flaw is not None or not self._looks_ahead(mesh):
             return []
         seen = sight.embed()
-        if not self._likeness.alike(seen, self._before, self._likeness.ahead):
+        if not self._likeness.alike(seen, self._before):
             self._begin_again()
         if sight.taken_s - self._counted_s >= APART_S:
             self._before = [*self._before, seen][-KEPT_FRAMES:]
@@ -273,10 +280,12 @@ class Examination:
 
     def _try(self, sight: Sight, mesh: Mesh) -> list[Said]:
         trial = self._trial
-        if trial is None or not self._goes_on_alike(sight, trial):
+        if trial is None or not self._goes_on_alike(sight):
             return self._begin_again()
         if self._unlike:
             return []
+        if trial.acting and self._question is not None:
+            self._strange += self._question.stranger(sight.embed())
         self._look_closer(sight)
         shown = trial.shown
         standing = trial.feed(sight, mesh)
@@ -299,11 +308,9 @@ class Examination:
             self._surface_s = sight.taken_s
             self._layers.look(sight)
 
-    def _goes_on_alike(self, sight: Sight, trial: Trial) -> bool:
+    def _goes_on_alike(self, sight: Sight) -> bool:
         """Count a frame unlike those before, and return whether that is still a slip."""
-        ahead = not trial.acting and sight.flaw is None
-        least = self._likeness.ahead if ahead else self._likeness.turning
-        alike = self._likeness.alike(sight.embed(), self._before, least)
+        alike = self._likeness.alike(sight.embed(), self._before)
         self._unlike = 0 if alike else self._unlike + 1
         self._unlike_in_all += not alike
         return self._unlike < UNLIKE_IN_A_ROW and self._unlike_in_all < UNLIKE_IN_ALL
@@ -314,7 +321,7 @@ class Examination:
         if sight.flaw is not None:
             return []
         seen = sight.embed()
-        if not self._likeness.alike(seen, self._before, self._likeness.ahead):
+        if not self._likeness.alike(seen, self._before):
             return self._go_astray()
         self._after.append(seen)
         self._layers.look(sight)
@@ -339,9 +346,12 @@ class Examination:
         if self._question is None or self._tries == 0 or len(frames) < FRONTAL_FRAMES:
             flaws = tuple(flaw for flaw, _ in self._flaws.most_common(1))
             return msgspec.structs.replace(found, reasons=flaws if why is None else (why, *flaws))
+        band = self._question.compare(frames)
+        if self._strange >= STRANGE_IN_ALL and band in {"same", "same_strong"}:
+            band = "unsure"
         return msgspec.structs.replace(
             found,
-            band=self._question.compare(frames),
+            band=band,
             frames=len(frames),
             reasons=() if why is None else (why,),
         )

@@ -45,7 +45,7 @@ from kiosk.vision.port import (
     encode,
 )
 from kiosk.vision.sight import Eyes
-from models.face.decide import band_of
+from models.face.decide import OTHER_FMR, SAME_FMR, band_of
 from models.face.picture import PictureError
 from models.portrait import PortraitError
 from models.runtime import ModelError
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hw.camera.port import CameraPort, Frame
-    from kiosk.vision.port import BandName, FailureName, Fmr, FromWorker, ToWorker
+    from kiosk.vision.port import BandName, Challenge, FailureName, Fmr, FromWorker, ToWorker
     from kiosk.vision.sight import Sight
     from models.calibration import Calibration
 
@@ -284,14 +284,15 @@ class _Worker:
             portrait = self._eyes.read_portrait(frame.portrait)
         except PortraitError:
             self._judge(Judged(band="none", live="absent", frames=0, reasons=("quality_portrait",)))
-        compare = partial(
-            band_for,
-            reference=portrait,
-            calibration=self._calibration,
-            fmr=frame.fmr,
-            closeness=self._eyes.closeness,
+        self._examination.ask(
+            question(
+                self._eyes,
+                portrait,
+                fmr=frame.fmr,
+                challenges=frame.challenges,
+                until_s=self._deadline_s,
+            )
         )
-        self._examination.ask(Question(frame.challenges, self._deadline_s, compare))
 
     def _see(self, capture: Capture) -> None:
         frame = capture.take()
@@ -370,14 +371,53 @@ def _end_within(seconds: float) -> None:
     signal.alarm(math.ceil(seconds) + GRACE_S)
 
 
-def likeness(eyes: Eyes) -> Likeness:
-    """Return when two frames show the same person: no laxer than for a portrait.
+def likeness(eyes: Eyes, fmr: Fmr = "1e-4") -> Likeness:
+    """Return when two frames show the same person: no laxer than a portrait at that rate.
+
+    Frames of one camera are closer than a portrait is: a laxer rate than 1e-4 is not needed.
 
     Raises:
-        KeyError: the calibration has no threshold for 1e-4 or 1e-3.
+        KeyError: the calibration has no threshold for 1e-4 or the rate.
     """
-    ahead, turning = (eyes.calibration.score_at(each) for each in (1e-4, 1e-3))
-    return Likeness(ahead=ahead, turning=turning, closeness=eyes.closeness)
+    least = eyes.calibration.score_at(min(float(fmr), SAME_FMR))
+    return Likeness(least=least, closeness=eyes.closeness)
+
+
+def question(
+    eyes: Eyes,
+    portrait: NDArray[np.float32],
+    *,
+    fmr: Fmr,
+    challenges: tuple[Challenge, ...],
+    until_s: float,
+) -> Question:
+    """Return what an examination has to find out.
+
+    Args:
+        eyes: that see the frames.
+        portrait: its embedding, of the same eyes.
+        fmr: the nominal false match rate at which a face counts as the same.
+        challenges: what is asked for, and what in a second try.
+        until_s: when the answer is due, on the clock of the sights.
+
+    Raises:
+        KeyError: the calibration has no threshold for a rate.
+    """
+    calibration = eyes.calibration
+    other = calibration.score_at(OTHER_FMR)
+    return Question(
+        challenges,
+        until_s,
+        likeness(eyes, fmr),
+        compare=partial(
+            band_for,
+            reference=portrait,
+            calibration=calibration,
+            fmr=fmr,
+            closeness=eyes.closeness,
+        ),
+        stranger=lambda seen: not eyes.closeness(seen, portrait) >= other,
+    )
 
 
 def _failure(error: Exception) -> FailureName:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,10 +18,10 @@ import numpy as np
 from hw.camera.fresh import Freshness
 from hw.camera.port import Frame
 from kiosk.vision.lens import Lens
-from kiosk.vision.pipeline import Examination, Question
+from kiosk.vision.pipeline import Examination
 from kiosk.vision.port import Cued, Judged, Step
 from kiosk.vision.sight import Eyes
-from kiosk.vision.worker import band_for, likeness
+from kiosk.vision.worker import likeness, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,14 +119,10 @@ class Played:
 
     def _ask(self, at_s: float) -> None:
         self._asked = True
-        compare = partial(
-            band_for,
-            reference=self._eyes.read_portrait(self._raw),
-            calibration=self._eyes.calibration,
-            fmr="1e-4",
-            closeness=self._eyes.closeness,
+        portrait = self._eyes.read_portrait(self._raw)
+        self._examination.ask(
+            question(self._eyes, portrait, fmr="1e-4", challenges=(ACTS,), until_s=at_s + LONGEST_S)
         )
-        self._examination.ask(Question((ACTS,), at_s + LONGEST_S, compare))
 
 
 def play(tape: Tape, eyes: Eyes) -> Played:

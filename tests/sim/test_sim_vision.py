@@ -35,7 +35,8 @@ from vision_scene import (
     steps,
 )
 
-from kiosk.vision.port import MAX_FRAME_BYTES, Judged, Match, Ready, Watch, encode
+from kiosk.vision.port import MAX_FRAME_BYTES, Fmr, Judged, Match, Ready, Watch, encode
+from kiosk.vision.worker import likeness, question
 from models.calibration import Calibration, find, shipped
 from models.calibration import encode as encode_calibration
 from models.face import texture
@@ -455,6 +456,18 @@ def test_a_recording_that_turns_to_the_wrong_side_fails(stage: Stage, turn: str,
 def test_a_helper_who_turns_for_the_print_does_not_pass(stage: Stage) -> None:
     swap = [(f"{HOLDER}!", 4, 0), (OTHER, 4, 22), (f"{HOLDER}!", 4, 0)]
     assert ends(stage.play(swap * 3))[1] == "failed"
+
+
+@pytest.mark.parametrize(("fmr", "held_to"), [("1e-5", 1e-5), ("1e-4", 1e-4), ("1e-3", 1e-4)])
+def test_frames_are_held_to_the_rate_that_is_asked_for(
+    stage: Stage, fmr: Fmr, held_to: float
+) -> None:
+    assert likeness(stage.eyes, fmr).least == stage.eyes.calibration.score_at(held_to)
+    portrait = stage.eyes.read_portrait(card_portrait())
+    asked = question(stage.eyes, portrait, fmr=fmr, challenges=ASKED, until_s=1.0)
+    assert asked.likeness.least == stage.eyes.calibration.score_at(held_to)
+    assert not asked.stranger(portrait)
+    assert asked.stranger(-portrait)
 
 
 def test_who_turned_and_then_shows_the_holders_print_does_not_pass(stage: Stage) -> None:

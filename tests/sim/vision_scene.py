@@ -15,7 +15,7 @@ from PIL import Image
 from hw.camera import portrait
 from hw.camera.head import Head, Pose
 from hw.camera.port import Frame
-from kiosk.vision.pipeline import Examination, Question
+from kiosk.vision.pipeline import Examination
 from kiosk.vision.port import (
     MAX_FRAME_BYTES,
     Cued,
@@ -32,7 +32,7 @@ from kiosk.vision.port import (
 )
 from kiosk.vision.sight import Eyes
 from kiosk.vision.spawn import spawn
-from kiosk.vision.worker import band_for, likeness
+from kiosk.vision.worker import likeness, question
 from models.face import detect, embed, mesh
 from models.face.detect import Detector
 from models.manifest import load_verified
@@ -191,16 +191,8 @@ class Stage:
         examination = Examination(likeness(self.eyes), skin=self.eyes.skin)
         reference = self.eyes.read_portrait(card_portrait())
 
-        def compare(frames):
-            return band_for(
-                frames,
-                reference=reference,
-                calibration=self.eyes.calibration,
-                fmr="1e-4",
-                closeness=self.eyes.closeness,
-            )
-
-        examination.ask(Question((steps(turn),) * tries, 100.0, compare))
+        asked = (steps(turn),) * tries
+        examination.ask(question(self.eyes, reference, fmr="1e-4", challenges=asked, until_s=100.0))
         said, now_ns = [], 0
         for who, frames, yaw in scenes:
             for _ in range(frames):

@@ -8,7 +8,6 @@ what it is there for; no real print, screen or mask, and no living face, was bef
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -25,9 +24,9 @@ from hw.camera.head import Pose
 from hw.camera.optics import Lens, Paper, Screen
 from hw.camera.port import Cue, Frame
 from kiosk.station.chance import VARIANTS, by_chance
-from kiosk.vision.pipeline import Examination, Question
+from kiosk.vision.pipeline import Examination
 from kiosk.vision.port import Cued, Judged
-from kiosk.vision.worker import band_for, likeness
+from kiosk.vision.worker import likeness, question
 from models.evaluate import pictures
 from models.evaluate.intervals import clopper_pearson
 from tram.parts import card_press, head_press
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kiosk.vision.port import BandName, Challenge
+    from kiosk.vision.pipeline import Question
     from kiosk.vision.sight import Eyes
 
 SUITE: Final = Path(__file__).with_name("attack_suite.json")
@@ -193,27 +192,14 @@ def _session(
     wrong = [each for each in VARIANTS[0] if each != first]
     recorded = [Cue(each) for each in wrong[int(chance.integers(len(wrong)))]]
     scene = Scene(kind, cast, who, other, chance, recorded)
-    compare = partial(
-        band_for,
-        reference=cards[who],
-        calibration=eyes.calibration,
-        fmr="1e-4",
-        closeness=eyes.closeness,
-    )
-    return _examine(scene, asked, compare, suite=suite, eyes=eyes)
-
-
-def _examine(
-    scene: Scene,
-    asked: tuple[Challenge, ...],
-    compare: Callable[[Sequence[NDArray[np.float32]]], BandName],
-    *,
-    suite: Suite,
-    eyes: Eyes,
-) -> tuple[Judged, bool]:
-    examination = Examination(likeness(eyes), skin=eyes.skin)
     until_s = 1.0 + suite.seconds
-    examination.ask(Question(asked, until_s, compare))
+    wanted = question(eyes, cards[who], fmr="1e-4", challenges=asked, until_s=until_s)
+    return _examine(scene, wanted, suite=suite, eyes=eyes)
+
+
+def _examine(scene: Scene, wanted: Question, *, suite: Suite, eyes: Eyes) -> tuple[Judged, bool]:
+    examination = Examination(likeness(eyes), skin=eyes.skin)
+    examination.ask(wanted)
     freshness, alone = Freshness(), False
     for seq in range(int(suite.seconds * suite.frames_per_second)):
         at_s = 1.0 + seq / suite.frames_per_second
@@ -226,7 +212,7 @@ def _examine(
             if isinstance(said, Judged):
                 alone = examination.met
                 return said, alone
-    (judged,) = examination.expire(until_s)
+    (judged,) = examination.expire(wanted.until_s)
     return msgspec.convert(judged, Judged, from_attributes=True), alone
 
 

@@ -22,6 +22,7 @@ from kiosk.vision.pipeline import (
     UNLIKE_IN_ALL,
 )
 from kiosk.vision.port import Judged
+from models.face.liveness import MIN_FRAMES
 
 TURN_PATIENCE_S = 8.0
 """Of the steps that the room asks for."""
@@ -161,6 +162,40 @@ def test_another_person_who_turns_does_not_count() -> None:
     assert room.cues[-1] == "turn_left", "no turn was seen"
     room.see(100)
     assert room.last.live == "failed"
+
+
+def test_somebody_alike_who_acts_for_a_picture_does_not_count() -> None:
+    room = Room(seconds=20, tries=2)
+    room.see(LOOK)
+    room.see(20, yaw=24, who="a")
+    room.see(3, yaw=3, flaw="quality_light", who="a")
+    room.see(LOOK)
+    room.see(200)
+    assert room.last.live != "passed"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.sampled_from("AaB"),
+    acting=st.lists(st.tuples(st.sampled_from("AaB"), st.integers(1, 3)), max_size=6),
+    after=st.sampled_from("AaB"),
+)
+def test_only_who_turns_is_compared(before: str, acting: list[tuple[str, int]], after: str) -> None:
+    room = Room(seconds=20)
+    room.see(LOOK, who=before)
+    for who, frames in acting:
+        room.see(frames, yaw=24, who=who)
+    room.see(LOOK, who=after)
+    if room.last is not None and getattr(room.last, "live", "") == "passed":
+        assert before == after
+        assert sum(frames for who, frames in acting if who == before) >= MIN_FRAMES
+
+
+@pytest.mark.parametrize(("card", "band"), [("A", "same"), ("a", "same"), ("B", "unsure")])
+def test_who_acts_must_not_be_a_stranger_to_the_portrait(card: str, band: str) -> None:
+    room = Room(card=card)
+    room.pass_turn()
+    assert room.last == Judged(band=band, live="passed", frames=5, tries=1)
 
 
 def test_two_people_who_take_turns_are_not_one() -> None:
@@ -341,7 +376,7 @@ STEPS = st.lists(
     st.fixed_dictionaries(
         {
             "frames": st.integers(1, 9),
-            "who": st.sampled_from("AB"),
+            "who": st.sampled_from("AABa"),
             "yaw": st.sampled_from([0.0, 0.0, 24.0, -24.0, 6.0]),
             "flat": st.booleans(),
             "faces": st.sampled_from([1, 1, 1, 1, 1, 0, 2]),
@@ -363,7 +398,7 @@ def test_whatever_is_shown_only_one_persons_own_turn_passes(steps: list[dict[str
     assert judged == room.said[-1:] or not judged, "one last word"
     assert all(len(set(each)) == 1 for each in room.compared), "one person is compared"
     if judged and judged[0].live == "passed":
-        who = "AB"[room.compared[0][0]]
+        who = "AB?a"[room.compared[0][0]]
         turns = [step for step in steps if step["yaw"] == 24.0 and not step["flat"]]
         assert any(step["who"] == who and step["faces"] == 1 for step in turns)
         assert room.cues[-2:] == ["turn_left", "look_ahead"]
