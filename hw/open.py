@@ -135,7 +135,7 @@ def open_finger(url: str, *, allow_simulators: bool = True) -> FingerPort:
     Args:
         url: `serial:///dev/NAME[?baud=N&password=HEX&address=HEX]`, `fprint://`,
             `sbi://127.0.0.1:PORT?trust=CERTIFICATE.pem[&env=NAME&score=N]` or
-            `sim://finger?images=DIR[&fault=NAME&model=NAME&speed=N]`.
+            `sim://finger?images=DIR[&fault=NAME&model=NAME&speed=N&noise=N]`.
         allow_simulators: False in the production profile; a device service of another environment
             than production counts as one.
 
@@ -157,16 +157,17 @@ def open_finger(url: str, *, allow_simulators: bool = True) -> FingerPort:
         return _service_finger(parsed, allow_simulators=allow_simulators)
     _refuse_simulator("finger", allowed=allow_simulators)
     _need_target(parsed, "finger", "finger")
-    optional = ("fault", "model", "speed")
+    optional = ("fault", "model", "speed", "noise")
     _refuse_unknown(parsed, "finger", required=("images",), optional=optional)
     speed = _number(parsed, "speed", "1", device="finger")
-    from hw.finger.sim import SimulatedFinger
+    from hw.finger.sim import NOISE, SimulatedFinger
 
     return SimulatedFinger.of_folder(
         Path(parsed.query["images"]),
         model=parsed.query.get("model", "r503"),
         fault=parsed.query.get("fault"),
         speed=speed,
+        noise=_number(parsed, "noise", f"{NOISE:g}", device="finger"),
     )
 
 

@@ -22,6 +22,7 @@ from models.evaluate.finger_sets import Comparisons, every_pair, list_set
 from models.evaluate.finger_touch import Window
 from models.evaluate.fingers import Simulated
 from models.evaluate.pairs import Pairs, PairsError, parse
+from models.evaluate.pictures import within
 from models.finger import fusion
 from models.finger.minutiae import DPI
 from models.finger.touches import MAX_TOUCHES
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.calibration import Calibration
-    from models.evaluate.fingers import Prints, Tools
+    from models.evaluate.fingers import Tools
     from models.finger.extract import Precision
 
 CALIBRATION = "finger"
@@ -143,9 +144,9 @@ def finger(*, as_json: bool, **options: Any) -> None:
 
     With --crop, --bits, --jitter-px and --touches a small module takes the set's sensor's place.
     Its window lies about the middle of the finger, not of the picture. It serves both sides: the
-    reference is enrolled with as many touches, each off the middle by chance of its own, joined;
-    the live touches and what they make joined are compared with it, and the most alike counts.
-    With --whole-reference only the live side is the module's. Times are processor time.
+    reference is enrolled with as many touches, each off the middle by chance of its own. The mean
+    of the two most alike and of what the touches of either side make joined counts. With
+    --whole-reference only the live side is the module's. Times are processor time.
 
     Example: tram models evaluate finger --images DB1_B --protocol fvc --json
     """
@@ -167,6 +168,8 @@ def measure(options: dict[str, Any]) -> dict[str, Any]:
     tools = open_tools(options["directory"], options["precision"], options["weights_file"])
     calibration = _calibration(options["calibration_file"], options["directory"], tools)
     chosen = choose(images, options["pairs_file"])
+    hashes = fingers.hashes_of(chosen.files)
+    overlap = _refuse(calibration, tools, hashes, in_sample=options["in_sample"])
     counted = Counted("pictures", len(chosen.files))
     prints = fingers.extract(
         ((path, where, options["dpi"]) for path, where in chosen.files),
@@ -174,13 +177,12 @@ def measure(options: dict[str, Any]) -> dict[str, Any]:
         simulated=options["simulated"],
         tick=counted.tick,
     )
-    overlap = _refuse(calibration, tools, prints, in_sample=options["in_sample"])
     pairs = chosen.pairs
     counted = Counted("comparisons", len(pairs.a))
     found = fingers.compared(prints, pairs.a, pairs.b, tick=counted.tick)
     return {
         "set": images.resolve().name,
-        "set_sha256": digest(prints.hashes),
+        "set_sha256": digest(hashes),
         "protocol": options["protocol"],
         "pictures": len(chosen.files),
         "failures": int(prints.failed.sum()),
@@ -238,7 +240,7 @@ def choose(images: Path, pairs_file: Path | None) -> Chosen:
 
 def _listed(images: Path, pairs_file: Path, pairs: Pairs) -> Chosen:
     files = tuple(
-        (images / name, f"{pairs_file}: line {line}")
+        (within(images, name), f"{pairs_file}: line {line}")
         for name, line in zip(pairs.names, pairs.lines, strict=True)
     )
     nothing = np.zeros_like(pairs.same)
@@ -290,15 +292,15 @@ def _calibration(file: Path | None, directory: Path, tools: Tools) -> Calibratio
 
 
 def _refuse(
-    calibration: Calibration | None, tools: Tools, prints: Prints, *, in_sample: bool
+    calibration: Calibration | None, tools: Tools, hashes: tuple[str, ...], *, in_sample: bool
 ) -> int:
     """Return how many pictures thresholds or weights were fitted on.
 
     Raises:
         CalibrationError: there are some, and that was not asked for.
     """
-    overlap = refuse_overlap(calibration, prints.hashes, in_sample=in_sample)
-    by_weights = len(set(prints.hashes).intersection(tools.weights.pictures))
+    overlap = refuse_overlap(calibration, hashes, in_sample=in_sample)
+    by_weights = len(set(hashes).intersection(tools.weights.pictures))
     if by_weights and not in_sample:
         raise CalibrationError(
             "in_sample",

@@ -3,8 +3,8 @@
 Knows the module's side of the dialogue, with a framing of its own: nothing is shared with the
 driver. It hears only what is said at its own speed, takes as long as the bytes take on a line, and
 keeps its settings when it is unplugged. The person lays the next picture on the sensor, and lifts
-the finger once an image was fetched. Not a model of a sensor: pictures are cut and put in 16 greys,
-no more.
+the finger once an image was fetched. Not a model of a sensor: pictures are cut, given noise and put
+in 16 greys, no more.
 
 Spec: [R503].
 """
@@ -22,6 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from hw.errors import BadDeviceURL, DeviceFailed
 from hw.finger.errors import DEVICE
 from hw.finger.pictures import half_bytes, in_window
@@ -29,7 +31,6 @@ from hw.finger.pictures import half_bytes, in_window
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 BITS_A_BYTE: Final = 10
@@ -46,6 +47,7 @@ SPOILT_FRAME: Final = 3
 READY: Final = b"\x55"
 _MOST_COMMAND_BYTES: Final = 512
 MIN_SPEED, MAX_SPEED = 0.1, 10_000.0
+MAX_NOISE: Final = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class PlayedModule:
         speed: float = 1.0,
         baud: int = 57_600,
         packet_code: int = 2,
+        noise: float = 0.0,
     ) -> None:
         """Make one, not plugged in.
 
@@ -130,22 +133,27 @@ class PlayedModule:
             speed: how many times faster than a real one; speeds on the line keep their relation.
             baud: what it is set to.
             packet_code: likewise, 0 to 3 for 32 to 256 bytes.
+            noise: the sensor's, 0 to 64 of 256 greys; without any a picture is the same each time.
 
         Raises:
-            BadDeviceURL: no such model, fault or speed.
+            BadDeviceURL: no such model, fault, speed or noise.
         """
         name, _, always = (fault or "").partition(":")
         if model not in MODELS or (fault and name not in FAULTS) or always not in {"", "always"}:
             raise BadDeviceURL(DEVICE, "the simulator has no such model or fault")
         if not MIN_SPEED <= speed <= MAX_SPEED:
             raise BadDeviceURL(DEVICE, "the simulator's speed is from 0.1 to 10000")
+        if not 0 <= noise <= MAX_NOISE:
+            raise BadDeviceURL(DEVICE, "the simulator's noise is from 0 to 64")
         self.model = MODELS[model]
         self.said: Counter[int] = Counter()
         """How often each instruction was understood."""
         self.lights: list[bytes] = []
         self.buffer: bytes | None = None
         """What the image buffer holds."""
-        self._pictures = [self._on_sensor(each) for each in pictures]
+        size = {"width_px": self.model.width_px, "height_px": self.model.height_px}
+        self._windows = [in_window(each, **size) for each in pictures]
+        self._noise, self._chance = noise, np.random.default_rng()
         self._fault, self._left = name, (1 << 30) if always or name in _LASTING else 1
         self._speed, self.baud, self._packet_code = speed, baud, packet_code
         self._next_baud = baud
@@ -185,9 +193,12 @@ class PlayedModule:
         for each in side or ():
             os.close(each)
 
-    def _on_sensor(self, picture: NDArray[np.uint8]) -> bytes:
-        width, height = self.model.width_px, self.model.height_px
-        return half_bytes(in_window(picture, width_px=width, height_px=height))
+    def _sensed(self, window: NDArray[np.uint8]) -> bytes:
+        """Return what the sensor makes of a window, each time with noise of its own."""
+        if not self._noise:
+            return half_bytes(window)
+        seen = window + self._chance.normal(0, self._noise, window.shape)
+        return half_bytes(np.clip(seen, 0, 255).astype(np.uint8))
 
     def _live(self) -> None:
         ears = self._ears()
@@ -260,7 +271,7 @@ class PlayedModule:
             self._lifted = max(0, self._lifted - 1)
             self._answer(0x02)
         else:
-            self.buffer = self._pictures[self._at % len(self._pictures)]
+            self.buffer = self._sensed(self._windows[self._at % len(self._windows)])
             if self._now("false_head"):
                 self._emit(b"\xef\x01\xff\xff\xff\xff\x02\x01\x02")
             self._answer(0x00)
@@ -314,7 +325,8 @@ class PlayedModule:
         self._answer(0x00)
 
     def _take_image(self, content: bytes, *, last: bool) -> None:
-        if self.buffer is not None and len(self.buffer) < len(self._pictures[0]):
+        whole = self.model.width_px * self.model.height_px // 2
+        if self.buffer is not None and len(self.buffer) < whole:
             self.buffer += content
         self._lifted = LIFTED_LOOKS if last else self._lifted
 

@@ -1,13 +1,14 @@
 """A simulated sensor: `sim://finger?images=DIR`.
 
 The real driver, through pyserial, on a module that is played on a pseudo-terminal: speeds, frames,
-timing and a bad cable are met as with a real one. What it gives says "sim".
+timing and a bad cable are met as with a real one. What it gives says "sim". As of a real sensor, no
+two images are equal bit by bit, unless it is told `noise=0`.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hw.finger.errors import PortClosed
 from hw.finger.pictures import load_folder
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hw.finger.port import FingerImage, Light, Phase
+
+
+NOISE: Final = 3.0
+"""Greys of 256: it moves one pixel in seven to the next of 16."""
 
 
 class SimulatedFinger:
@@ -34,15 +39,22 @@ class SimulatedFinger:
 
     @classmethod
     def of_folder(
-        cls, folder: Path, *, model: str = "r503", fault: str | None = None, speed: float = 1.0
+        cls,
+        folder: Path,
+        *,
+        model: str = "r503",
+        fault: str | None = None,
+        speed: float = 1.0,
+        noise: float = NOISE,
     ) -> SimulatedFinger:
         """Play a module on which a folder's pictures are laid in the order of their names.
 
         Raises:
             DeviceMissing, BadPicture: there are no pictures, or they cannot be used.
-            BadDeviceURL: no such model, fault or speed.
+            BadDeviceURL: no such model, fault, speed or noise.
         """
-        return cls(PlayedModule(load_folder(folder), model=model, fault=fault, speed=speed))
+        pictures = load_folder(folder)
+        return cls(PlayedModule(pictures, model=model, fault=fault, speed=speed, noise=noise))
 
     def open(self) -> None:
         """Plug the module in and open the driver on its line."""

@@ -3,15 +3,20 @@
 Knows the order of a comparison: the chip's fingerprints to the worker, then touch after touch from
 the sensor until the worker has judged. Imports no model and no driver. Whatever fails is told as
 what was found, with its reason, for a finger ends no service. Every wait has a deadline; who
-forgets closes the sensor and kills the worker under whatever waits.
+forgets closes the sensor and kills the worker under whatever waits. An image passes through here,
+from chip or sensor to the worker; what stays is a keyed digest of each touch, by which the very
+same bits are known again in a later session. No finger gives them twice: every sensor has noise.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import secrets
 import socket
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -66,7 +71,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 ANSWER_S: Final = 15.0
-"""How long the worker may take with one touch, or with all the chip's fingerprints."""
+"""How long the worker may take with one touch and the chip's fingerprints of one finger."""
+KEPT_DIGESTS: Final = 4096
+DIGEST_BYTES: Final = 16
 LIFT_S: Final = 10.0
 END_S: Final = 3.0
 
@@ -82,6 +89,29 @@ class Felt:
     models: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
     ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class SeenTouches:
+    """Which touches there were since this program began; it can tell of none what was on it."""
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._key = secrets.token_bytes(DIGEST_BYTES)
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
+
+    def has(self, touch: SensorTouch) -> bool:
+        """Whether the very same bits were added before."""
+        return self._digest(touch) in self._digests
+
+    def add(self, touch: SensorTouch) -> None:
+        """Remember a touch; the oldest of `KEPT_DIGESTS` is forgotten."""
+        self._digests[self._digest(touch)] = None
+        while len(self._digests) > KEPT_DIGESTS:
+            self._digests.popitem(last=False)
+
+    def _digest(self, touch: SensorTouch) -> bytes:
+        raw = touch.pixels.tobytes() if isinstance(touch, FingerImage) else touch.coded
+        return hashlib.blake2b(raw, key=self._key, digest_size=DIGEST_BYTES).digest()
 
 
 class _Tell(Protocol):
@@ -109,6 +139,7 @@ class Fingers:
         self._tell = tell
         self._comparison: _Comparison | None = None
         self._in_order = threading.Lock()
+        self._seen = SeenTouches()
         self.felt = Felt()
 
     def match(self, references: tuple[ChipFinger, ...], *, fmr: Fmr, seconds: float) -> None:
@@ -120,12 +151,19 @@ class Fingers:
                 self._tell(FingerJudged(FingerMatch(reasons=(Reason.DEVICE_MISSING,))))
                 return
             self._comparison = _Comparison(
-                self._open_port, self._workers, self._tell, self.felt, references, fmr, seconds
+                self._open_port,
+                self._workers,
+                self._tell,
+                self.felt,
+                self._seen,
+                references,
+                fmr,
+                seconds,
             )
             self._comparison.start()
 
     def forget(self) -> None:
-        """End what is under way; with the worker go images and templates."""
+        """End what is under way; with the worker go templates, and what it was sent."""
         with self._in_order:
             comparison, self._comparison = self._comparison, None
             if comparison is not None:
@@ -141,6 +179,7 @@ class _Comparison:
         workers: HasWorkers,
         tell: _Tell,
         felt: Felt,
+        seen: SeenTouches,
         references: tuple[ChipFinger, ...],
         fmr: Fmr,
         seconds: float,
@@ -149,6 +188,7 @@ class _Comparison:
         self._workers = workers
         self._tell_anyone = tell
         self._felt = felt
+        self._seen = seen
         self._references = references
         self._fmr: Fmr = fmr
         self._began = time.monotonic()
@@ -176,7 +216,7 @@ class _Comparison:
     def _run(self) -> None:
         try:
             match = self._found()
-            # With the worker's process go images and templates.
+            # With the worker's process go templates, and what it was sent.
             self._end_worker()
             self._judged.set()
             self._tell(FingerJudged(match))
@@ -211,27 +251,35 @@ class _Comparison:
         if self._over.is_set():
             raise _BrokenOffError
         worker.wire.settimeout(ANSWER_S)
-        self._send_references()
-        answer = self._answer()
+        if not self._send_references():
+            return FingerMatch(reasons=(Reason.QUALITY_REFERENCE,))
+        answer: FromTouch | None = self._answer()
         if isinstance(answer, TouchReady):
             self._felt.models = answer.models
             answer = self._touch_until_judged(answer.position)
+        if answer is None:
+            return FingerMatch(
+                reasons=(Reason.FINGER_REPLAYED,),
+                simulated=self._felt.simulated,
+                models=self._felt.models,
+            )
         if not isinstance(answer, TouchJudged):
             raise VisionFrameError("a frame out of turn")
         return self._match(answer)
 
-    def _send_references(self) -> None:
-        """Send what the worker may decode; what is too long for it is left out."""
+    def _send_references(self) -> bool:
+        """Send what the worker may decode; return whether there was anything not too long."""
         sent = 0
         for finger in self._references[:MAX_REFERENCES]:
             if len(finger.data) <= MAX_IMAGE_BYTES:
                 self._send_image(finger.data, Reference(**_about(finger)))
                 sent += 1
-        if not sent:
-            raise VisionFrameError("no fingerprint that could be sent")
-        self._send(Compare(self._fmr))
+        if sent:
+            self._send(Compare(self._fmr))
+        return sent > 0
 
-    def _touch_until_judged(self, position: int) -> FromTouch:
+    def _touch_until_judged(self, position: int) -> FromTouch | None:
+        """Return the worker's last word; None: a touch was one of before, played again."""
         port = self._port = self._open_port()
         self._felt.simulated = port.simulated
         port.open()
@@ -240,8 +288,15 @@ class _Comparison:
             touch = port.capture(timeout_s=self._left_s())
             port.show(Light.BUSY)
             self._tell(FingerCued(FingerCue.LIFT, position))
+            if self._seen.has(touch):
+                log.warning("finger_replayed")
+                port.show(Light.OFF)
+                return None
             self._send_touch(touch)
             answer = self._answer()
+            if not isinstance(answer, Again) or answer.hint is None:
+                # What shows no finger may well be the same twice: nothing lay there.
+                self._seen.add(touch)
             if not isinstance(answer, Again):
                 port.show(Light.OFF)
                 return answer

@@ -1,9 +1,11 @@
 """What touches say of a finger: images in, and after each one what to do next.
 
 Knows how the chip's fingerprints and the touches become minutiae, how several touches and two
-fingers are weighed together, and when it is enough. A finger is compared with the fingerprint of
+fingers are weighed together, and when it is enough. A finger is compared with the fingerprints of
 the finger that was asked for and with no other, so that the nominal false match rate is that of one
-comparison. Knows no socket and no sensor; what it keeps ends with its process.
+comparison; where a chip does not say which finger a fingerprint is of, each is a chance of its own,
+and they are no evidence together. Whose finger it is not is said of two good touches at least: one
+may have slipped. Knows no socket and no sensor; what it keeps ends with its process.
 """
 
 from __future__ import annotations
@@ -16,15 +18,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from kiosk.vision.touch_port import Again, TouchJudged, TouchReady
-from models.calibration import CalibrationError, find, require_use
+from models.calibration import CalibrationError, find, laxer_rates, require_use
 from models.finger import quality
 from models.finger.extract import NAMES, Extractor
-from models.finger.fusion import PIPELINE, score
+from models.finger.fusion import PIPELINE
 from models.finger.picture import FingerPictureError, from_coded, from_pixels, from_raw
-from models.finger.prepared import prepare
 from models.finger.quality import GateError, assess
 from models.finger.replay import is_replay
-from models.finger.touches import join, together
+from models.finger.touches import ready, score, together
 from models.manifest import manifest_of
 from models.runtime import ModelError
 
@@ -46,15 +47,23 @@ if TYPE_CHECKING:
         Touch,
     )
     from models.finger.minutiae import Minutiae
-    from models.finger.prepared import Prepared
+    from models.finger.touches import Ready
 
 PRECISION: Final = "int8"
 CALIBRATION: Final = "finger"
 TOUCHES_A_FINGER: Final = 3
 LEAST_MINUTIAE: Final = 8
-"""A print of the chip with fewer says nothing of whose it is."""
-RATES: Final = (1e-3, 1e-4, 1e-5)
+"""A print of the chip, or a touch, with fewer says nothing of whose it is."""
+LEAST_TOUCHES_OF_ANOTHER: Final = 2
+UNKNOWN: Final = 0
+"""The position of a fingerprint whose record does not say of which finger it is."""
+MAX_VIEWS: Final = 8
+"""Of one finger on the chip."""
+MAX_RATE: Final = 1e-2
+RATES: Final = (MAX_RATE, 1e-3, 1e-4, 1e-5)
 STRONG_FMR: Final = 1e-5
+PAIR_SLACK: Final = 10.0
+"""Two fingers are the same together only if one alone is at so many times the rate."""
 HINTS: Final[dict[str, FingerHintName]] = {
     quality.ABSENT: "quality_finger_centre",
     quality.CENTRE: "quality_finger_centre",
@@ -68,11 +77,23 @@ OTHER_LLR: Final = -4.0
 
 @dataclass(slots=True)
 class _Finger:
-    """One finger of the card, and the touches that were given for it."""
+    """One finger of the card, and the touches that were given for it.
+
+    Attributes:
+        position: which, by the record.
+        pictures: each makes one of its fingerprints at 500 dpi, or raises FingerPictureError; they
+            are made when the finger is asked for.
+        references: what they show.
+        kept: the references, ready to be compared; None: none can be used.
+        touches: those that were good enough to be compared.
+        given: how many there were.
+        alike: the score of all touches so far.
+    """
 
     position: int
-    reference: Minutiae = field(repr=False)
-    prepared: Prepared = field(repr=False)
+    pictures: list[Callable[[], NDArray[np.uint8]]] = field(default_factory=list, repr=False)
+    references: list[Minutiae] = field(default_factory=list, repr=False)
+    kept: Ready | None = field(default=None, repr=False)
     touches: list[Minutiae] = field(default_factory=list, repr=False)
     given: int = 0
     alike: float = -1.0
@@ -104,29 +125,60 @@ class Feel:
         self._models = {"minutiae": manifest.id, "finger_calibration": found.id}
         self._fingers: list[_Finger] = []
         self._asked = 0
-        self._fmr = RATES[1]
+        self._fmr = 1e-4
         self._ms: dict[str, float] = {}
 
+    @property
+    def laxer(self) -> bool:
+        """Whether a site's own calibration takes for the same what the shipped one does not."""
+        return bool(laxer_rates(self._calibration, CALIBRATION))
+
     def refer(self, about: Reference, image: bytes) -> None:
-        """Take one fingerprint of the chip; one that cannot be used is left out.
+        """Take one fingerprint of the chip; several of one finger are one finger's."""
+        finger = next(
+            (each for each in self._fingers if each.position == about.position != UNKNOWN), None
+        )
+        if finger is None:
+            finger = _Finger(about.position)
+            self._fingers.append(finger)
+        finger.pictures.append(lambda: _picture(about, image))
+
+    def begin(self, fmr: Fmr) -> FromTouch:
+        """Return which finger to ask for, or that there is nothing to compare with.
 
         Raises:
             ModelError: the net failed.
         """
-        with self._timed("reference"):
-            try:
-                found = self._extractor.extract(_picture(about, image)).minutiae
-            except FingerPictureError:
-                return
-        if len(found) >= LEAST_MINUTIAE:
-            self._fingers.append(_Finger(about.position, found, prepare(found)))
-
-    def begin(self, fmr: Fmr) -> FromTouch:
-        """Return which finger to ask for, or that there is nothing to compare with."""
         self._fmr = float(fmr)
-        if not self._fingers:
+        if not self._found():
             return self._judged("none", ("quality_reference",))
-        return TouchReady(models=self._models, position=self._fingers[0].position)
+        return TouchReady(models=self._models, position=self._fingers[self._asked].position)
+
+    def _found(self) -> bool:
+        """Go on to the next finger of which a fingerprint can be used; tell whether there is one.
+
+        Raises:
+            ModelError: the net failed.
+        """
+        while self._asked < len(self._fingers):
+            finger = self._fingers[self._asked]
+            with self._timed("reference"):
+                while finger.pictures:
+                    self._read(finger, finger.pictures.pop(0))
+            if finger.references:
+                finger.kept = ready(finger.references[:MAX_VIEWS])
+                return True
+            self._fingers.pop(self._asked)
+        return False
+
+    def _read(self, finger: _Finger, picture: Callable[[], NDArray[np.uint8]]) -> None:
+        """Take what one fingerprint shows; one that cannot be used is left out."""
+        try:
+            found = self._extractor.extract(picture()).minutiae
+        except FingerPictureError:
+            return
+        if len(found) >= LEAST_MINUTIAE:
+            finger.references.append(found)
 
     def touch(self, about: Touch, pixels: bytes, *, last: bool) -> FromTouch:
         """Look at one touch of the finger that was asked for.
@@ -153,16 +205,17 @@ class Feel:
             found, hint = self._looked_at(picture)
         except FingerPictureError:
             return self._next("quality_finger_pressure", last=last)
+        if hint is not None or finger.kept is None:
+            return self._next(hint, last=last)
         with self._timed("match"):
             if self._seen_before(found):
                 return self._judged("none", ("finger_replayed",))
-            if hint is None:
-                finger.touches.append(found)
-                finger.alike = score(prepare(join(finger.touches).minutiae), finger.prepared)
-                band = self._band()
-                if band in {"same", "same_strong"}:
-                    return self._judged(band)
-        return self._next(hint, last=last)
+            finger.touches.append(found)
+            finger.alike = score(ready(finger.touches), finger.kept)
+            band = self._band()
+        if band in {"same", "same_strong"}:
+            return self._judged(band)
+        return self._next(None, last=last)
 
     def _looked_at(
         self, picture: Callable[[], NDArray[np.uint8]]
@@ -172,26 +225,39 @@ class Feel:
             grey = picture()
             found = self._extractor.extract(grey)
             failure = self._gate.failure(assess(grey, found))
+        if failure is None and len(found.minutiae) < LEAST_MINUTIAE:
+            failure = quality.AGAIN
         return found.minutiae, None if failure is None else HINTS[failure]
 
     def _next(self, hint: FingerHintName | None, *, last: bool) -> FromTouch:
         """Ask for one more touch, of this finger or another, or judge by what there is."""
         finger = self._fingers[self._asked]
-        another = len(finger.touches) > 1 and self._named(finger.alike) == "different"
+        enough = len(finger.touches) >= LEAST_TOUCHES_OF_ANOTHER
+        another = enough and self._named(finger.alike) == "different"
         if another or finger.given >= TOUCHES_A_FINGER:
             # Whoever put the wrong finger down is asked for the other one.
             self._asked += 1
-        if last or self._asked == len(self._fingers):
-            compared = any(finger.touches for finger in self._fingers)
-            return self._judged(self._band(), () if compared or hint is None else (hint,))
+        if last or not self._found():
+            return self._judged(self._at_last(), self._why(hint))
         return Again(hint=hint, position=self._fingers[self._asked].position)
+
+    def _at_last(self) -> FingerBandName:
+        """Return what all touches say; a single one says of nobody that he is another."""
+        band = self._band()
+        touches = sum(len(finger.touches) for finger in self._fingers)
+        return "unsure" if band == "different" and touches < LEAST_TOUCHES_OF_ANOTHER else band
+
+    def _why(self, hint: FingerHintName | None) -> tuple[FingerHintName, ...]:
+        """Return what was wrong with the last touch, if none could be compared."""
+        compared = any(finger.touches for finger in self._fingers)
+        return () if compared or hint is None else (hint,)
 
     def _seen_before(self, found: Minutiae) -> bool:
         """Whether a touch is an image that was there already: no finger lies twice alike."""
         return any(
             is_replay(found, other)
             for finger in self._fingers
-            for other in (finger.reference, *finger.touches)
+            for other in (*finger.references, *finger.touches)
         )
 
     def _band(self) -> FingerBandName:
@@ -199,9 +265,10 @@ class Feel:
         felt = [finger for finger in self._fingers if finger.touches]
         if not felt:
             return "none"
-        if len(felt) == 1:
-            return self._named(felt[0].alike)
-        return self._by_ratio(together([self._calibration.llr(each.alike) for each in felt]))
+        best = max(each.alike for each in felt)
+        if len(felt) == 1 or any(each.position == UNKNOWN for each in felt):
+            return self._named(best)
+        return self._by_ratio(together([self._calibration.llr(each.alike) for each in felt]), best)
 
     def _named(self, alike: float) -> FingerBandName:
         at = self._calibration.score_at
@@ -211,16 +278,22 @@ class Feel:
             return "same"
         return "different" if self._calibration.llr(alike) <= OTHER_LLR else "unsure"
 
-    def _by_ratio(self, ratio: float) -> FingerBandName:
-        """Return the band of several fingers, by the ratios that single scores have at a rate."""
-        strong, same = (
-            self._calibration.llr(self._calibration.score_at(rate))
-            for rate in (STRONG_FMR, self._fmr)
-        )
-        if ratio >= max(strong, same):
-            return "same_strong"
-        if ratio >= same:
-            return "same"
+    def _by_ratio(self, ratio: float, best: float) -> FingerBandName:
+        """Return the band of several fingers, by the ratios that single scores have at a rate.
+
+        Args:
+            ratio: of all.
+            best: the score of the one that is most alike.
+        """
+
+        def reached(rate: float) -> bool:
+            at = self._calibration.score_at
+            return ratio >= self._calibration.llr(at(rate)) and best >= at(
+                min(rate * PAIR_SLACK, MAX_RATE)
+            )
+
+        if reached(self._fmr):
+            return "same_strong" if reached(STRONG_FMR) else "same"
         return "different" if ratio <= OTHER_LLR else "unsure"
 
     def _judged(

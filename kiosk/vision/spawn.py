@@ -1,6 +1,6 @@
 """Start a vision worker by hand, where no systemd starts one per connection.
 
-Knows the worker's command line and its socket. Stdlib alone: whoever starts a worker sees no pixel.
+Knows the worker's command line and its socket. Stdlib alone: who starts a worker decodes nothing.
 """
 
 from __future__ import annotations

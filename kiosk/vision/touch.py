@@ -62,6 +62,8 @@ def run(*, fd: int, models: Path) -> Exit:
             feel = Feel(models)
             held |= harden.seal()
             say(Phase.LOADED, without=[each for each in harden.Measure if each not in held])
+            if feel.laxer:
+                say(Phase.LAXER)
             _Worker(connection, feel).serve()
         except _StationLeftError:
             say(Phase.STATION_LEFT)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from models.evaluate.finger_touch import Window, part, seen_by, strained
-from models.evaluate.texture_fit import fit
+from models.evaluate.fit import FitError
+from models.evaluate.texture_fit import MIN_OF_A_KIND, fit
 from models.finger.fusion import terms
 from models.finger.match import Evidence
 
@@ -57,6 +58,8 @@ WAYS: Final = (
     Way("strained", strained),
     Way("part", part),
 )
+SENSED: Final = frozenset(way.name for way in WAYS[: 1 + len(MODULES)])
+"""The ways that are sensors': what a gate says is to hold for touches as they come from one."""
 
 
 def weigh(evidence: NDArray[np.float64], same: NDArray[np.bool_]) -> Weighed:
@@ -67,8 +70,10 @@ def weigh(evidence: NDArray[np.float64], same: NDArray[np.bool_]) -> Weighed:
         same: (K,): whether it was of one finger.
 
     Raises:
-        TextureFitError: of one kind there are too few.
+        FitError: of one kind there are too few.
     """
+    if min(int(same.sum()), int((~same).sum())) < MIN_OF_A_KIND:
+        raise FitError(f"fewer than {MIN_OF_A_KIND} comparisons of one finger, or of two")
     line = fit(np.array([terms(Evidence(*each)) for each in evidence.tolist()]), same)
     weights = line.weights / line.spread
     bias = line.bias - float(weights @ line.middle)

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.evaluate.finger_touch import Window, seen_by
-from models.evaluate.pictures import FORMATS, MAX_BYTES, PictureFileError, hash_of
-from models.finger import touches
+from models.evaluate.pictures import FORMATS, PictureFileError, hash_of, raw_of
 from models.finger.extract import NAMES, Extractor
-from models.finger.fusion import score_of
-from models.finger.match import Evidence, compare
+from models.finger.match import Evidence
 from models.finger.minutiae import none
 from models.finger.picture import FingerPictureError, from_coded
 from models.finger.prepared import MIN_COMPARED
+from models.finger.quality import assess
+from models.finger.touches import compare_each, ready, score_of_each
 from models.manifest import manifests
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.finger.extract import Precision
+    from models.finger.extract import Impression, Precision
     from models.finger.fusion import Weights
     from models.finger.minutiae import Minutiae
-    from models.finger.prepared import Prepared
+    from models.finger.quality import Quality
+    from models.finger.touches import Ready
     from models.manifest import Manifest
 
     Grey = NDArray[np.uint8]
@@ -79,16 +80,18 @@ class Prints:
     """The pictures of a set as fingers.
 
     Attributes:
-        live: for each picture, its touches as they are compared live, and joined where there are
-            several.
-        kept: for each picture, as a reference.
+        live: of each picture, its touches as they are compared live.
+        kept: of each picture, as a reference.
+        seen: of each picture, the figures of its first live touch; None where nothing can be looked
+            for in it.
         failed: (N,) bool: whether of one of both sides too little was found to compare.
         hashes: of each picture's file.
         median_ms: from pixels to minutiae, of one touch; processor time.
     """
 
-    live: tuple[tuple[Prepared, ...], ...] = field(repr=False)
-    kept: tuple[Prepared, ...] = field(repr=False)
+    live: tuple[Ready, ...] = field(repr=False)
+    kept: tuple[Ready, ...] = field(repr=False)
+    seen: tuple[Quality | None, ...] = field(repr=False)
     failed: NDArray[np.bool_] = field(repr=False)
     hashes: tuple[str, ...] = field(repr=False)
     median_ms: float
@@ -98,8 +101,9 @@ class Compared(NamedTuple):
     """What comparisons found.
 
     Attributes:
-        evidence: (K, T, 6) float64: of each pair and each of its T touches, `Evidence`'s fields.
-        mean_ms: of one touch with one reference; processor time.
+        evidence: (K, T, 6) float64: of each pair and its T comparisons, `Evidence`'s fields; T is 1
+            where both sides have one touch, else as `models.finger.touches.compare_each` says.
+        mean_ms: of one touch with another; processor time.
     """
 
     evidence: NDArray[np.float64]
@@ -113,6 +117,11 @@ def open_tools(models: Path, *, precision: Precision, weights: Weights, threads:
         manifests()[NAMES[precision]],
         weights,
     )
+
+
+def hashes_of(files: Iterable[tuple[Path, str]]) -> tuple[str, ...]:
+    """Return what calibrations and weights call each file. Raises PictureFileError."""
+    return tuple(hash_of(raw_of(path, where=where)) for path, where in files)
 
 
 def extract(
@@ -137,23 +146,25 @@ def extract(
         PictureFileError: a file is no picture.
         ModelError: the net failed.
     """
-    live, kept, failed, hashes = [], [], [], []
+    live, kept, seen, failed, hashes = [], [], [], [], []
     took_ms: list[float] = []
     for path, where, dpi in files:
-        raw = _read(path, where)
+        raw = raw_of(path, where=where)
         hashes.append(hash_of(raw))
         grey = _grey(raw, dpi, where)
         if made is not None and grey is not None:
             grey = made(grey, np.random.default_rng(int(hashes[-1], 16)))
         shown = _touches(grey, simulated, hashes[-1], LIVE)
-        found = [_minutiae(each, tools, took_ms) for each in shown]
-        live.append(touches.ready(found, weights=tools.weights))
-        kept.append(_reference(grey, simulated, hashes[-1], tools, live[-1][-1], took_ms))
-        failed.append(min(len(live[-1][-1]), len(kept[-1])) < MIN_COMPARED)
+        found = [_extracted(each, tools, took_ms) for each in shown]
+        live.append(ready([_minutiae(each) for each in found], weights=tools.weights))
+        seen.append(_quality(shown[0], found[0]))
+        kept.append(_reference(grey, simulated, hashes[-1], tools, live[-1], took_ms))
+        failed.append(min(len(live[-1].joined), len(kept[-1].joined)) < MIN_COMPARED)
         tick()
     return Prints(
         live=tuple(live),
         kept=tuple(kept),
+        seen=tuple(seen),
         failed=np.array(failed, dtype=np.bool_),
         hashes=tuple(hashes),
         median_ms=float(np.median(took_ms)) if took_ms else 0.0,
@@ -163,7 +174,7 @@ def extract(
 def compared(
     prints: Prints, a: NDArray[np.intp], b: NDArray[np.intp], *, tick: Callable[[], None]
 ) -> Compared:
-    """Compare pairs, each live touch with the reference.
+    """Compare pairs, each touch of one side with each of the other, and what they make joined.
 
     Args:
         prints: of the set.
@@ -171,40 +182,27 @@ def compared(
         b: (K,): of each live picture.
         tick: called after each pair.
     """
-    touches_each = max(map(len, prints.live), default=1)
-    found = np.zeros((len(a), touches_each, len(Evidence._fields)))
+    found = []
     begun_ns = time.process_time_ns()
-    for place, (reference, live) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):
-        kept = prints.kept[reference]
-        for touch, each in enumerate(prints.live[live]):
-            found[place, touch] = compare(each, kept)
+    for reference, live in zip(a.tolist(), b.tolist(), strict=True):
+        found.append(compare_each(prints.live[live], prints.kept[reference]))
         tick()
     took_ms = (time.process_time_ns() - begun_ns) / 1e6
-    return Compared(found, took_ms / max(len(a) * touches_each, 1))
+    evidence = np.array(found, dtype=np.float64)
+    return Compared(evidence, took_ms / max(evidence.size // len(Evidence._fields), 1))
 
 
 def scores_of(evidence: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
-    """Return (K,) scores of -1..1; of several touches the one that is most alike counts.
+    """Return (K,) scores of -1..1, by all touches of a pair.
 
     Args:
         evidence: (K, T, 6), as `compared` returns it.
         weights: of its terms.
     """
     return np.array(
-        [max(score_of(Evidence(*touch), weights) for touch in pair) for pair in evidence.tolist()],
+        [score_of_each([Evidence(*each) for each in pair], weights) for pair in evidence.tolist()],
         dtype=np.float64,
     )
-
-
-def _read(path: Path, where: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PictureFileError(where, "missing") from error
-    if len(raw) > MAX_BYTES:
-        raise PictureFileError(where, "size")
-    return raw
 
 
 def _grey(raw: bytes, dpi: float, where: str) -> Grey | None:
@@ -229,16 +227,25 @@ def _touches(
     return [None if grey is None else seen_by(simulated.window, grey, each) for each in chances]
 
 
-def _minutiae(grey: Grey | None, tools: Tools, took_ms: list[float]) -> Minutiae:
+def _extracted(grey: Grey | None, tools: Tools, took_ms: list[float]) -> Impression | None:
+    """Return what a picture shows; None where nothing can be looked for in it."""
     if grey is None:
-        return none()
+        return None
     begun_ns = time.process_time_ns()
     try:
-        return tools.extractor.extract(grey).minutiae
+        return tools.extractor.extract(grey)
     except FingerPictureError:
-        return none()
+        return None
     finally:
         took_ms.append((time.process_time_ns() - begun_ns) / 1e6)
+
+
+def _minutiae(found: Impression | None) -> Minutiae:
+    return none() if found is None else found.minutiae
+
+
+def _quality(grey: Grey | None, found: Impression | None) -> Quality | None:
+    return None if grey is None or found is None else assess(grey, found)
 
 
 def _reference(
@@ -246,10 +253,11 @@ def _reference(
     simulated: Simulated | None,
     name: str,
     tools: Tools,
-    live: Prepared,
+    live: Ready,
     took_ms: list[float],
-) -> Prepared:
+) -> Ready:
     if simulated is None:
         return live
-    found = [_minutiae(each, tools, took_ms) for each in _touches(grey, simulated, name, KEPT)]
-    return touches.ready(found, weights=tools.weights)[-1]
+    shown = _touches(grey, simulated, name, KEPT)
+    found = [_minutiae(_extracted(each, tools, took_ms)) for each in shown]
+    return ready(found, weights=tools.weights)

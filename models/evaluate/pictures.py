@@ -74,15 +74,15 @@ def hash_of(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()[:HASH_HEX_DIGITS]
 
 
-def read(path: Path, *, where: str) -> Picture:
-    """Read one picture.
+def raw_of(path: Path, *, where: str) -> bytes:
+    """Return a picture's file, whatever is in it.
 
     Args:
         path: its file.
         where: how an error names it.
 
     Raises:
-        PictureFileError: there is none within bounds.
+        PictureFileError: there is none, or it is larger than `MAX_BYTES`.
     """
     try:
         # A pipe in its place would otherwise keep the reader waiting for a writer.
@@ -95,6 +95,20 @@ def read(path: Path, *, where: str) -> Picture:
         raise PictureFileError(where, "missing") from error
     if len(raw) > MAX_BYTES:
         raise PictureFileError(where, "size")
+    return raw
+
+
+def read(path: Path, *, where: str) -> Picture:
+    """Read one picture.
+
+    Args:
+        path: its file.
+        where: how an error names it.
+
+    Raises:
+        PictureFileError: there is none within bounds.
+    """
+    raw = raw_of(path, where=where)
     return Picture(decode(raw, where=where), hash_of(raw))
 
 

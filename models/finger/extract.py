@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from models.finger.minutiae import minutiae
 from models.finger.picture import MAX_SIDE_PX, MIN_SIDE_PX, FingerPictureError
-from models.finger.segment import LEAST_CONTRAST, Segment, segment
+from models.finger.segment import BLOCK_PX, LEAST_CONTRAST, Segment, segment
 from models.manifest import load_verified
 from models.runtime import ModelError, Net, load
 
@@ -42,8 +43,16 @@ RAISED: Final = 48.0
 """To what a faint picture's contrast is raised: that of a common sensor."""
 MIDDLE: Final = 128.0
 """Its mean is moved here: contrast is nothing to the net, pictures that are black are."""
-MAX_NETS: Final = 4
-"""So many shapes are kept ready: a kiosk has one sensor, and references of few sizes."""
+MAX_NETS: Final = 2
+"""So many shapes are kept ready: a kiosk's one sensor, and one reference. The runtime takes 1.5 kB
+a pixel for each."""
+WINDOW_PX: Final = 512
+"""A picture with a longer side is looked at in windows of this."""
+SHARED_PX: Final = 96
+"""At least so much of a window its neighbour sees too: the outer half of that counts in neither."""
+MAX_WINDOWS: Final = 2
+"""Across and down: 928 pixels, 47 mm. What lies further from the middle of the finger is left
+out."""
 CHANNELS: Final = (1, 2, 1)
 
 
@@ -94,11 +103,31 @@ class Extractor:
         if not MIN_SIDE_PX <= min(grey.shape) <= max(grey.shape) <= MAX_SIDE_PX:
             raise FingerPictureError("size")
         where = segment(grey)
-        sure, direction, ending = self._maps(_raised(grey, where.strength))
+        sure, direction, ending = self._maps(_raised(grey, where.strength), where)
         return Impression(found_in(sure, direction, ending, where), where)
 
-    def _maps(self, grey: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Return the net's outputs, each (H, W, channels) as its input lies."""
+    def _maps(self, grey: NDArray[np.float32], where: Segment) -> list[NDArray[np.float32]]:
+        """Return the net's outputs, each (H, W, channels) as its input lies; 0: not looked at."""
+        if max(grey.shape) <= WINDOW_PX:
+            return self._window(grey)
+        maps = [np.zeros((*grey.shape, each), np.float32) for each in CHANNELS]
+        down, across = (
+            _spans(np.flatnonzero(where.blocks.any(axis=1 - axis)), side)
+            for axis, side in enumerate(grey.shape)
+        )
+        for seen_rows, rows in down:
+            for seen_columns, columns in across:
+                found = self._window(grey[seen_rows, seen_columns])
+                for whole, part in zip(maps, found, strict=True):
+                    top, left = seen_rows.start, seen_columns.start
+                    whole[rows, columns] = part[
+                        rows.start - top : rows.stop - top,
+                        columns.start - left : columns.stop - left,
+                    ]
+        return maps
+
+    def _window(self, grey: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return the net's outputs for a picture of at most `WINDOW_PX` a side."""
         height, width = grey.shape
         rows, columns = (-(-side // MULTIPLE_PX) * MULTIPLE_PX for side in grey.shape)
         top, left = (rows - height) // 2, (columns - width) // 2
@@ -119,6 +148,35 @@ class Extractor:
             self._nets.popitem(last=False)
         self._nets[rows, columns] = net
         return net
+
+
+def _spans(blocks: NDArray[np.intp], side: int) -> list[tuple[slice, slice]]:
+    """Return the windows along one side of a picture: what each sees, and what counts of it.
+
+    Args:
+        blocks: those with a finger, rising; without any there is nothing to look at.
+        side: of the picture, pixels.
+    """
+    if not len(blocks):
+        return []
+    if side <= WINDOW_PX:
+        return [(slice(0, side), slice(0, side))]
+    begin = max((int(blocks[0]) - 1) * BLOCK_PX, 0)
+    end = min((int(blocks[-1]) + 2) * BLOCK_PX, side)
+    step = WINDOW_PX - SHARED_PX
+    count = min(max(-(-(end - begin - SHARED_PX) // step), 1), MAX_WINDOWS)
+    length = min(max(end - begin, WINDOW_PX), WINDOW_PX + (count - 1) * step)
+    first = min(max((begin + end - length) // 2, 0), side - length)
+    starts = [first + (length - WINDOW_PX) * each // max(count - 1, 1) for each in range(count)]
+    edges = [
+        starts[0],
+        *((before + WINDOW_PX + after) // 2 for before, after in pairwise(starts)),
+        starts[-1] + WINDOW_PX,
+    ]
+    return [
+        (slice(start, start + WINDOW_PX), slice(low, high))
+        for start, (low, high) in zip(starts, pairwise(edges), strict=True)
+    ]
 
 
 def _raised(grey: NDArray[np.uint8], strength: float) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROUNDS: Final = 3
 SAME_PX: Final = 1.0
 SAME_ANGLE: Final = 0.06
+LEAST_SAME: Final = 10
 SAME_SHARE: Final = 0.7
 """Of the minutiae of the smaller set; two touches of one finger were seen to reach 0.57."""
 
@@ -30,17 +31,24 @@ SAME_SHARE: Final = 0.7
 def is_replay(a: Minutiae, b: Minutiae) -> bool:
     """Return whether two sets of minutiae are of one picture rather than of two touches.
 
-    Fewer than `MIN_COMPARED` minutiae show nothing: only equal sets are the same.
+    Where fewer than `LEAST_SAME` coincide, chance may have done it.
     """
-    return _equal(a, b) or coinciding(a, b) >= SAME_SHARE
+    same, of = _coinciding(a, b)
+    return same >= LEAST_SAME and same >= SAME_SHARE * of
 
 
 def coinciding(a: Minutiae, b: Minutiae) -> float:
     """Return 0..1: the share of the smaller set that lies on the other to a pixel, unbent."""
+    same, of = _coinciding(a, b)
+    return same / of if of else 0.0
+
+
+def _coinciding(a: Minutiae, b: Minutiae) -> tuple[int, int]:
+    """Return how many of the smaller set lie on the other, and how many there are."""
     ours, theirs = prepare(a), prepare(b)
     laid, _ = overlay(ours, theirs)
     if laid is None or len(laid.mine) < MIN_COMPARED:
-        return 0.0
+        return 0, min(len(ours), len(theirs))
     mine, other = laid.mine, laid.theirs
     weights = np.ones((1, len(mine)))
     for _ in range(ROUNDS):
@@ -52,14 +60,4 @@ def coinciding(a: Minutiae, b: Minutiae) -> float:
         weights = np.exp(-((shift / (2 * SAME_PX)) ** 2))[None] + 1e-6
     turned = np.angle(turn[0, 0] * np.exp(1j * (ours.angle[mine] - theirs.angle[other])))
     same = (shift <= SAME_PX) & (np.abs(turned) <= SAME_ANGLE)
-    return float(same.sum() / min(len(ours), len(theirs)))
-
-
-def _equal(a: Minutiae, b: Minutiae) -> bool:
-    """Return whether both are the same numbers, in any order."""
-
-    def rows(found: Minutiae) -> list[tuple[float, ...]]:
-        columns = (found.x, found.y, found.angle, found.quality)
-        return sorted(zip(*(each.tolist() for each in columns), strict=True))
-
-    return len(a) == len(b) and rows(a) == rows(b)
+    return int(same.sum()), min(len(ours), len(theirs))

@@ -3,7 +3,9 @@
 Knows how touches are joined: each that surely is of the same finger is laid over the fullest one,
 and what only one of them shows is added to it, so that touches on a small sensor show together what
 none of them does alone. A touch that is not surely of the same finger is left out: joining two
-fingers would match either. Does not know how many touches were asked for, nor what is enough.
+fingers would match either. Two fingers are then compared twice: what touches make joined, and the
+two single touches that are most alike; the mean of both counts. Does not know how many touches were
+asked for, nor what is enough.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from models.finger.fusion import Weights, log_odds, shipped
-from models.finger.match import overlay
+from models.finger.fusion import Weights, log_odds, score_of, shipped
+from models.finger.match import Evidence, compare, overlay
 from models.finger.minutiae import MAX_COORDINATE_PX, Minutiae, minutiae
 from models.finger.prepared import MAX_COMPARED, prepare
 
@@ -44,6 +46,18 @@ class Joined(NamedTuple):
 
     minutiae: Minutiae
     used: tuple[int, ...]
+
+
+class Ready(NamedTuple):
+    """Touches of one finger, ready to be compared.
+
+    Attributes:
+        alone: each touch.
+        joined: what they make; of one touch itself.
+    """
+
+    alone: tuple[Prepared, ...]
+    joined: Prepared
 
 
 def join(touches: Sequence[Minutiae], *, weights: Weights | None = None) -> Joined:
@@ -77,11 +91,8 @@ def join(touches: Sequence[Minutiae], *, weights: Weights | None = None) -> Join
     return Joined(whole, tuple(sorted(used)))
 
 
-def ready(touches: Sequence[Minutiae], *, weights: Weights | None = None) -> tuple[Prepared, ...]:
-    """Return touches of one finger, ready to be compared: each, and of several what they make.
-
-    The last is the one to keep as a reference. Live, all are compared with the reference, and the
-    most alike counts; so many chances to match are so many times the false match rate of one.
+def ready(touches: Sequence[Minutiae], *, weights: Weights | None = None) -> Ready:
+    """Make touches of one finger ready to be compared: each alone, and all joined.
 
     Args:
         touches: as for `join`.
@@ -90,9 +101,48 @@ def ready(touches: Sequence[Minutiae], *, weights: Weights | None = None) -> tup
     Raises:
         TouchesError: as for `join`.
     """
-    whole = join(touches, weights=weights).minutiae
     alone = tuple(prepare(each) for each in touches)
-    return alone if len(touches) == 1 else (*alone, prepare(whole))
+    if len(alone) == 1:
+        return Ready(alone, alone[0])
+    return Ready(alone, prepare(join(touches, weights=weights).minutiae))
+
+
+def compare_each(live: Ready, kept: Ready) -> tuple[Evidence, ...]:
+    """Compare two fingers: each touch with each, and last what they make joined.
+
+    Where both have one touch, there is one comparison.
+    """
+    joined = compare(live.joined, kept.joined)
+    if len(live.alone) == len(kept.alone) == 1:
+        return (joined,)
+    each = (compare(touch, other) for touch in live.alone for other in kept.alone)
+    return (*each, joined)
+
+
+def score_of_each(evidence: Sequence[Evidence], weights: Weights) -> float:
+    """Return how alike two fingers are, -1..1, by `compare_each`.
+
+    The mean of the most alike touches and of what all make joined: chance makes either of two
+    fingers alike at times, and both more seldom, so that the score means about what that of one
+    touch does, however many there were.
+
+    Args:
+        evidence: of at least one comparison.
+        weights: of its terms.
+    """
+    *alone, joined = (score_of(each, weights) for each in evidence)
+    return (max(alone) + joined) / 2 if alone else joined
+
+
+def score(live: Ready, kept: Ready, *, weights: Weights | None = None) -> float:
+    """Return how alike two fingers are, -1..1, by all touches of both.
+
+    Args:
+        live: one.
+        kept: the other.
+        weights: None: those that come with the program.
+    """
+    return score_of_each(compare_each(live, kept), weights or shipped())
 
 
 def together(log_likelihood_ratios: Sequence[float]) -> float:

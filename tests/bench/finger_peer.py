@@ -22,20 +22,34 @@ MIN_QUALITY = 0.0
 
 
 def main() -> None:
-    """Print {"extract_ms", "match_ms", "scores"}, scores in the order of combinations of paths."""
-    from nbis import NbisExtractorSettings, new_nbis_extractor
+    """Print {"extract_ms", "match_ms", "scores"}, scores in the order of combinations of paths.
 
+    With `--nfiq2` before the paths print {"nfiq2"}, of each path; null where it finds none.
+    """
+    from nbis import NbisError, NbisExtractorSettings, new_nbis_extractor
+
+    judging = sys.argv[1:2] == ["--nfiq2"]
+    paths = [Path(each) for each in sys.argv[1 + judging :]]
     extractor = new_nbis_extractor(
         NbisExtractorSettings(
             min_quality=MIN_QUALITY,
             get_center=False,
             check_fingerprint=False,
-            compute_nfiq2=False,
+            compute_nfiq2=judging,
             ppi=None,
         )
     )
+    if judging:
+        judged: list[int | None] = []
+        for path in paths:
+            try:
+                judged.append(extractor.extract_minutiae(path.read_bytes()).quality().score)
+            except NbisError:
+                judged.append(None)
+        print(json.dumps({"nfiq2": judged}))
+        return
     found, took_ms = [], []
-    for path in map(Path, sys.argv[1:]):
+    for path in paths:
         raw = path.read_bytes()
         begun = time.process_time()
         found.append(extractor.extract_minutiae(raw))

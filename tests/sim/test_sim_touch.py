@@ -6,10 +6,13 @@ What scores mean is made up here, so that this proves the way and no accuracy.
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -31,7 +34,7 @@ from kiosk.vision.touch_port import (
     encode,
     parts_of,
 )
-from models.calibration import OWN, Calibration, Ratio, Source, Threshold
+from models.calibration import OWN, Calibration, Ratio, Source, Threshold, shipped
 from models.calibration import encode as encode_calibration
 from models.finger.fusion import PIPELINE
 from models.manifest import manifest_of
@@ -40,6 +43,8 @@ from tram.parts import card_press, finger_press
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 BUILT = Path(__file__).parents[2] / "build" / "models"
 NET = "leader.int8"
@@ -149,6 +154,82 @@ def test_the_cards_own_print_before_the_sensor_is_a_replay(wire: socket.socket) 
     judged = heard(wire)
     assert isinstance(judged, TouchJudged)
     assert (judged.band, judged.touches, judged.reasons) == ("none", 0, ("finger_replayed",))
+
+
+def shown(wire: socket.socket, grey: NDArray[np.uint8]) -> Any:
+    height, width = grey.shape
+    send(wire, grey.tobytes(), Touch(width_px=width, height_px=height, ppi=500.0))
+    return heard(wire)
+
+
+def test_what_shows_no_minutiae_is_asked_for_again_and_is_no_recording(wire: socket.socket) -> None:
+    """The same picture three times shows nothing that could lie alike."""
+    send(wire, *reference(101, 2))
+    wire.sendall(encode(Compare("1e-4")))
+    heard(wire)
+    noise = np.random.default_rng(3).integers(0, 256, (288, 256), dtype=np.uint8)
+    said = [shown(wire, noise) for _ in range(3)]
+    assert [each.hint for each in said[:-1]] == ["quality_finger_pressure"] * 2
+    assert (said[-1].band, said[-1].reasons) == ("none", ("quality_finger_pressure",))
+
+
+def test_one_touch_says_of_nobody_that_he_is_another(wire: socket.socket) -> None:
+    send(wire, *reference(101, 2))
+    wire.sendall(encode(Compare("1e-4")))
+    heard(wire)
+    noise = np.random.default_rng(3).integers(0, 256, (288, 256), dtype=np.uint8)
+    laid(wire, 202, 1)
+    shown(wire, noise)
+    judged = shown(wire, noise)
+    assert (judged.band, judged.touches) == ("unsure", 1)
+
+
+def test_two_views_of_one_finger_are_one_finger(wire: socket.socket) -> None:
+    """Whoever's finger is laid down is never asked for it twice, and it counts once."""
+    send(wire, *reference(101, 2))
+    send(wire, *reference(101, 2))
+    wire.sendall(encode(Compare("1e-4")))
+    heard(wire)
+    said = [laid(wire, 202, number) for number in (1, 2)]
+    assert (said[-1].band, said[-1].touches) == ("different", 2)
+
+
+def test_the_largest_prints_of_a_chip_leave_the_worker_alive(wire: socket.socket) -> None:
+    """All ten, as large as a record may hold; most of it is no finger."""
+    for position in range(1, 11):
+        width, height = 1_000 - 8 * position, 1_000
+        raw = np.full((height, width), 200, np.uint8)
+        raw[100:500, 100:420] = finger_press.touch(101 if position == 1 else 200 + position)
+        about = Reference(
+            position=position, format="raw",
+            width_px=width, height_px=height, ppi=500.0, depth_bits=8,
+        )  # fmt: skip
+        send(wire, raw.tobytes(), about)
+    wire.sendall(encode(Compare("1e-4")))
+    assert heard(wire).position == 1
+    judged = laid(wire, 101, 1)
+    assert (judged.band, judged.touches) == ("same_strong", 1)
+
+
+@pytest.mark.parametrize("lower", [0.0, 0.9])
+def test_a_worker_says_that_a_sites_calibration_is_laxer(tmp_path: Path, lower: float) -> None:
+    """At each rate, by however little."""
+    (tmp_path / f"{NET}.tflite").symlink_to(BUILT / f"{NET}.tflite")
+    ours = shipped("finger")
+    thresholds = tuple(
+        msgspec.structs.replace(each, score=each.score - lower) for each in ours.thresholds
+    )
+    (tmp_path / OWN.format("finger")).write_bytes(
+        encode_calibration(msgspec.structs.replace(ours, thresholds=thresholds))
+    )
+    process, wire = spawn_touch(tmp_path, stderr=subprocess.PIPE)
+    with wire:
+        wire.settimeout(20)
+        send(wire, *reference(101, 2))
+        wire.sendall(encode(Compare("1e-4")))
+        assert heard(wire).position == 2
+    _, said = process.communicate(timeout=5)
+    assert (b"laxer_than_shipped" in said) is (lower > 0)
 
 
 @pytest.mark.parametrize(

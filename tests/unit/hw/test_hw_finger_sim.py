@@ -79,7 +79,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folders_pictures_are_laid_on_in_turn(folder: Path) -> None:
     (folder / "notes.txt").write_text("no picture")
-    port = open_finger(f"sim://finger?images={folder}&model=as608&speed={SPEED}")
+    port = open_finger(f"sim://finger?images={folder}&model=as608&speed={SPEED}&noise=0")
     port.open()
     try:
         for number in (1, 2, 1):
@@ -94,7 +94,7 @@ def test_a_folders_pictures_are_laid_on_in_turn(folder: Path) -> None:
 def test_real_fingers_come_through_bit_for_bit(fingers: Path) -> None:
     wanted = min((fingers / "DB1_B").glob("*.png"))
     picture = np.asarray(Image.open(wanted).convert("L"), dtype=np.uint8)
-    port = open_finger(f"sim://finger?images={fingers / 'DB1_B'}&speed={SPEED}")
+    port = open_finger(f"sim://finger?images={fingers / 'DB1_B'}&speed={SPEED}&noise=0")
     port.open()
     try:
         touch = port.capture(timeout_s=3)
@@ -149,11 +149,27 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         {"fault": "silence:sometimes"},
         {"speed": 0.0},
         {"speed": float("nan")},
+        {"noise": -1.0},
+        {"noise": float("nan")},
     ],
 )
 def test_what_the_simulator_has_not_is_refused(folder: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(BadDeviceURL):
         SimulatedFinger.of_folder(folder, **wrong)  # type: ignore[arg-type]  # that is the test
+
+
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+def test_no_two_images_are_equal_unless_there_is_no_noise(folder: Path, noise: float) -> None:
+    port = SimulatedFinger.of_folder(folder, speed=1_000, noise=noise)
+    port.open()
+    seen = []
+    for _ in range(2 * len(list(folder.iterdir()))):
+        seen.append(port.capture(timeout_s=5).pixels)
+        port.wait_until(finger=False, timeout_s=5)
+    port.close()
+    first, again = seen[0].astype(int), seen[len(seen) // 2].astype(int)
+    assert np.array_equal(first, again) is (noise == 0)
+    assert np.abs(first - again).mean() < 8
 
 
 def test_every_fault_is_told_in_words() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ridge_material import ridges
 
-from models.evaluate import finger_fit, finger_report, rates, texture_fit
-from models.evaluate.finger_sets import every_pair, list_set
+from models.evaluate import finger_fit, finger_report, fingers, rates
+from models.evaluate.finger_sets import FingerSet, every_pair, list_set
 from models.evaluate.finger_touch import Window, middle_of, part, seen_by, strained, worn
-from models.evaluate.pictures import PictureFileError
+from models.evaluate.fit import FitError
+from models.evaluate.pictures import MAX_BYTES, PictureFileError, hash_of
+from models.finger import fusion
 from models.finger.fusion import terms
 from models.finger.match import Evidence
 
@@ -155,5 +160,52 @@ def test_weights_tell_apart_what_they_were_fitted_on():
         for row in evidence.tolist()
     ]
     assert ((np.array(odds) > 0) == same).mean() > 0.97
-    with pytest.raises(texture_fit.TextureFitError):
+    with pytest.raises(FitError):
         finger_fit.weigh(evidence[:90], same[:90])
+
+
+def test_files_are_called_by_their_hash_and_no_pipe_keeps_a_reader_waiting(tmp_path):
+    (tmp_path / "1_1.png").write_bytes(b"any bytes")
+    (tmp_path / "1_2.png").symlink_to(tmp_path / "1_1.png")
+    files = [(path, "row") for path in list_set(tmp_path).files]
+    assert fingers.hashes_of(files) == (hash_of(b"any bytes"),) * 2
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    for name, why in (("pipe", "missing"), ("none", "missing"), (".", "missing"), ("huge", "size")):
+        with pytest.raises(PictureFileError) as caught:
+            fingers.hashes_of([(tmp_path / name, "row")])
+        assert (caught.value.where, caught.value.why) == ("row", why)
+
+
+def test_a_set_has_no_pipes_folders_or_links_to_nothing(tmp_path):
+    folder_of(tmp_path, ["1_1.png"])
+    os.mkfifo(tmp_path / "1_2.png")
+    (tmp_path / "1_3.png").mkdir()
+    (tmp_path / "1_4.png").symlink_to(tmp_path / "nothing")
+    (tmp_path / "1_5.png").symlink_to("1_5.png")
+    assert [each.name for each in list_set(tmp_path).files] == ["1_1.png"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), min_size=1, unique=True))
+def test_each_two_pictures_are_compared_once_and_each_finger_has_one_first(names):
+    names.sort()
+    fingers_of = np.unique([finger for finger, _ in names], return_inverse=True)[1]
+    first = np.array([not any(o[0] == n[0] and o[1] < n[1] for o in names) for n in names])
+    of = FingerSet(tuple(Path(f"{a}_{b}") for a, b in names), fingers_of, first)
+    found = every_pair(of)
+    assert len(found.a) == len(names) * (len(names) - 1) // 2
+    assert len(set(zip(found.a.tolist(), found.b.tolist(), strict=True))) == len(found.a)
+    count = len(np.unique(fingers_of))
+    assert (found.fvc & ~found.same).sum() == count * (count - 1) // 2
+    assert (found.fvc | ~found.same).all()
+
+
+def test_scores_are_of_all_touches():
+    weights = fusion.shipped()
+    weak, strong = Evidence(0.01, 0.0, 9.0, 0.0, 0.0, 0.0), Evidence(0.4, 20.0, 1.0, 90.0, 2e4, 3.0)
+    one, two = (fusion.score_of(each, weights) for each in (weak, strong))
+    found = fingers.scores_of(np.array([[weak], [strong]]), weights)
+    assert found.tolist() == [one, two]
+    found = fingers.scores_of(np.array([[strong, weak, weak], [weak, strong, strong]]), weights)
+    assert found.tolist() == pytest.approx([(one + two) / 2, two])

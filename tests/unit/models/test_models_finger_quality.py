@@ -13,9 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ridge_material import ridges
 
-from models.evaluate.finger_quality import LEAST, fit_gate
+from models.evaluate.finger_quality import (
+    BINS,
+    LEAST,
+    Fates,
+    Refused,
+    bins,
+    fates,
+    fit_gate,
+    joined,
+    rank_correlation,
+    refused,
+)
+from models.evaluate.finger_sets import Comparisons
 from models.evaluate.fit import FitError
-from models.evaluate.texture_fit import TextureFitError
 from models.finger.extract import Impression
 from models.finger.minutiae import minutiae, none
 from models.finger.quality import (
@@ -150,7 +161,7 @@ def test_a_fit_finds_the_chances_that_were_put_in():
     wanted = np.array([each.features for each in touches]) @ [0.5, 1.0] - 3.0
     pairs = rng.integers(0, 400, (30_000, 2))
     passed = rng.uniform(size=len(pairs)) < 1 / (1 + np.exp(-wanted[pairs].sum(axis=1)))
-    fitted = fit_gate(touches, pairs, passed)
+    fitted = fit_gate(Fates(tuple(touches), pairs, passed))
     # A touch knows nothing of its partner: what it says is flatter than what both would.
     assert all(0.3 < each < 1.2 for each in fitted.weights)
     gate = msgspec.structs.replace(shipped(), weights=fitted.weights, bias=fitted.bias)
@@ -162,9 +173,57 @@ def test_a_fit_finds_the_chances_that_were_put_in():
 
 def test_a_fit_wants_failures_too_and_sense():
     pairs = np.array([[0, 1]] * 50)
-    with pytest.raises(TextureFitError):
-        fit_gate([GOOD, GOOD], pairs, np.ones(50, bool))
-    touches = [changed(strong=each, area_mm2=float(each)) for each in range(100)]
+    with pytest.raises(FitError, match="fewer"):
+        fit_gate(Fates((GOOD, GOOD), pairs, np.ones(50, bool)))
+    touches = tuple(changed(strong=each, area_mm2=float(each)) for each in range(100))
     pairs = np.stack([np.arange(100), np.arange(100)], axis=1)
-    with pytest.raises(FitError):
-        fit_gate(touches, pairs, np.arange(100) < 50)
+    with pytest.raises(FitError, match="worse"):
+        fit_gate(Fates(touches, pairs, np.arange(100) < 50))
+
+
+def test_fates_are_of_one_finger_and_of_what_could_be_looked_at():
+    a, b = np.triu_indices(5, k=1)
+    of = np.array([0, 0, 0, 1, 1])
+    pairs = Comparisons(a, b, of[a] == of[b], of[a] == of[b])
+    seen = [changed(strong=0), None, changed(strong=2), changed(strong=3), changed(strong=4)]
+    found = fates(seen, pairs, np.where(a == 3, 0.5, 0.1), 0.5)
+    assert [each.strong for each in found.touches] == [0, 2, 3, 4]
+    assert found.pairs.tolist() == [[0, 1], [2, 3]]
+    assert found.passed.tolist() == [False, True]
+    twice = joined([found, found])
+    assert twice.pairs.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert twice.touches == found.touches * 2
+
+
+def test_what_a_gate_says_stands_beside_what_was():
+    bad, good = changed(strong=1, area_mm2=30.0), changed(strong=40, area_mm2=190.0)
+    low, high = (shipped().chance(each) for each in (bad, good))
+    assert low < 0.6 <= high
+    of = Fates((bad, good, good), np.array([[1, 2], [0, 1], [1, 2]]), np.array([True, False, True]))
+    assert [each.touches for each in bins(shipped(), of)] == [1, 5]
+    worse, better = bins(shipped(), of)
+    assert (worse.said, worse.was) == (pytest.approx(low), 0)
+    assert (better.said, better.was) == (pytest.approx(high), pytest.approx(4 / 5))
+    assert worse.low <= low < better.low <= high
+    assert refused(shipped(), of) == Refused(3, 1, 3, 1, 2, 0)
+
+
+def test_a_chance_of_one_has_a_bin():
+    sure = msgspec.structs.replace(shipped(), bias=1e4)
+    of = Fates((GOOD,), np.array([[0, 0]]), np.array([True]))
+    assert [(each.low, each.touches) for each in bins(sure, of)] == [(BINS[-2], 2)]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ([1, 2, 3, 4], [10, 20, 30, 99], 1.0),
+        ([1, 2, 3, 4], [9, 4, 1, 0], -1.0),
+        # Those that are equal share their mean rank; then it is Pearson's.
+        ([1, 1, 2, 3], [1, 2, 2, 4], float(np.corrcoef([1.5, 1.5, 3, 4], [1, 2.5, 2.5, 4])[0, 1])),
+        ([5, 5, 5], [1, 2, 3], 0.0),
+    ],
+)
+def test_ranks_are_correlated_as_spearman_does(a, b, expected):
+    assert rank_correlation(a, b) == pytest.approx(expected)
+    assert rank_correlation(b, a) == pytest.approx(expected)

@@ -22,6 +22,7 @@ from models.finger.picture import from_coded
 from models.finger.prepared import prepare
 from models.finger.replay import is_replay
 from models.finger.touches import ready
+from models.finger.touches import score as touches_alike
 
 pytestmark = [
     pytest.mark.testdata,
@@ -72,13 +73,13 @@ def test_no_touch_is_taken_for_a_recording_of_another():
 def test_small_windows_and_what_they_make_together_are_the_same_finger():
     window, at = Window(192, 192, bits=4, jitter_px=40), shipped("finger").score_at(1e-4)
     for place in range(0, len(greys()), 6):
-        grey, kept = greys()[place][1], prepare(fingers()[place + 1][1])
-        other = prepare(fingers()[place - 6][1])
+        grey, kept = greys()[place][1], ready([fingers()[place + 1][1]])
+        other = ready([fingers()[place - 6][1]])
         touches = [
             extractor().extract(seen_by(window, grey, np.random.default_rng([place, n]))).minutiae
             for n in range(3)
         ]
         found = ready(touches)
-        assert max(len(each) for each in found[:3]) < len(found[3])
-        assert score(found[3], kept) >= at
-        assert max(score(each, other) for each in found) < at
+        assert max(map(len, found.alone)) < len(found.joined)
+        assert touches_alike(found, kept) >= at
+        assert touches_alike(found, other) < at

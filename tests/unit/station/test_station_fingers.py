@@ -20,8 +20,9 @@ from hw.finger.errors import NoFinger, PortClosed
 from hw.finger.port import CodedFinger, FingerImage, Light
 from kiosk.session.events import FingerCue, FingerCued, FingerHinted, FingerJudged, FingerMatch
 from kiosk.station.eyes import Worker
-from kiosk.station.fingers import Fingers
+from kiosk.station.fingers import KEPT_DIGESTS, Fingers, SeenTouches
 from kiosk.vision.touch_port import (
+    MAX_IMAGE_BYTES,
     Again,
     CodedTouch,
     Compare,
@@ -90,8 +91,11 @@ class Sensor:
         self.done.append("close")
 
 
-def touch() -> FingerImage:
-    return FingerImage(PIXELS, 508, 4, 0, "serial")
+def touch(number: int = 0) -> FingerImage:
+    """Return a touch; another number is another touch of the same finger."""
+    pixels = PIXELS.copy()
+    pixels[-1, -1] ^= number
+    return FingerImage(pixels, 508, 4, 0, "serial")
 
 
 @dataclass
@@ -142,7 +146,7 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    scene = Scene(Sensor([touch(), touch(), touch()]))
+    scene = Scene(Sensor([touch(1), touch(2), touch(3)]))
     yield scene
     for end in scene.ours:
         end.close()
@@ -156,7 +160,7 @@ def test_the_prints_of_the_chip_then_touches_until_judged(scene: Scene) -> None:
     assert heard[-1] == Compare("1e-4")
     scene.say(READY)
     *parts, about = scene.heard_until(Touch)
-    assert b"".join(part.data for part in parts) == PIXELS.tobytes()
+    assert b"".join(part.data for part in parts) == touch(1).pixels.tobytes()
     assert about == Touch(width_px=192, height_px=192, ppi=508.0)
     scene.say(Again(hint="quality_finger_dry", position=2))
     scene.heard_until(Touch)
@@ -174,6 +178,50 @@ def test_the_prints_of_the_chip_then_touches_until_judged(scene: Scene) -> None:
     assert scene.sensor.done.count("until False") == 2
     assert scene.sensor.done[-2:] == ["forget", "close"]
     assert Light.BAD in scene.sensor.done
+
+
+def test_a_touch_of_an_earlier_session_is_known_again(scene: Scene) -> None:
+    scene.sensor.touches = [touch(1), touch(1)]
+    fingers = scene.start()
+    scene.heard_until(Compare)
+    scene.say(READY)
+    scene.heard_until(Touch)
+    scene.say(SAME)
+    assert scene.judged().band is FingerBand.SAME
+    scene.ours.pop().close()
+    scene.told.clear()
+    fingers.match((printed(),), fmr="1e-4", seconds=5)
+    scene.heard_until(Compare)
+    scene.say(READY)
+    assert scene.judged() == FingerMatch(
+        reasons=(Reason.FINGER_REPLAYED,), simulated=True, models=MODELS
+    )
+
+
+def test_what_showed_no_finger_may_be_the_same_twice(scene: Scene) -> None:
+    scene.sensor.touches = [touch(1), touch(1)]
+    scene.start()
+    scene.heard_until(Compare)
+    scene.say(READY)
+    scene.heard_until(Touch)
+    scene.say(Again(hint="quality_finger_pressure", position=2))
+    scene.heard_until(Touch)
+    scene.say(SAME)
+    assert scene.judged().band is FingerBand.SAME
+
+
+def test_few_touches_are_remembered_and_nothing_of_what_is_on_them() -> None:
+    seen = SeenTouches()
+    for number in range(KEPT_DIGESTS + 1):
+        seen.add(CodedFinger(number.to_bytes(4), "iso19794-4", 0, "sbi"))
+    assert not seen.has(CodedFinger(bytes(4), "iso19794-4", 0, "sbi"))
+    assert seen.has(CodedFinger(KEPT_DIGESTS.to_bytes(4), "iso19794-4", 0, "sbi"))
+    assert not SeenTouches().has(touch())
+
+
+def test_prints_that_are_all_too_long_leave_nothing_to_compare_with(scene: Scene) -> None:
+    scene.start(printed(size=MAX_IMAGE_BYTES + 1))
+    assert scene.judged() == FingerMatch(reasons=(Reason.QUALITY_REFERENCE,))
 
 
 def test_a_record_of_a_device_service_goes_as_it_came(scene: Scene) -> None:
@@ -240,7 +288,7 @@ def test_a_sensor_that_fails_is_what_was_found(
          "none-of-two", "contradiction", "endless", "hangs-up"],
 )  # fmt: skip
 def test_a_worker_that_breaks_the_agreement_has_failed(scene: Scene, frames: list[Any]) -> None:
-    scene.sensor.touches = [touch() for _ in range(9)]
+    scene.sensor.touches = [touch(number) for number in range(9)]
     scene.start()
     scene.heard_until(Compare)
     for number, frame in enumerate(frames, 1):

@@ -13,9 +13,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from models import calibration
-from models.evaluate.pictures import hash_of
-from models.finger import fusion
+from models.evaluate.finger_sets import Comparisons
+from models.evaluate.fit import FitError
+from models.evaluate.pictures import MAX_BYTES, hash_of
+from models.evaluate.rates import RatesError
+from models.finger import fusion, quality
+from models.finger.quality import Quality
 from tram.cli import main
+from tram.models_train_finger import Compared, gated
 
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "build" / "models"
@@ -61,6 +66,15 @@ def prints(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def few(prints, tmp_path_factory):
+    """Two impressions of each finger."""
+    folder = tmp_path_factory.mktemp("few")
+    for each in prints.glob("*_[12].[tp]*"):
+        (folder / each.name).symlink_to(each)
+    return folder
+
+
 def evaluated(prints, *more):
     done = tram("models", "evaluate", "finger", "--images", prints, "--json", *more)
     assert done.exit_code == 0, done.output
@@ -68,7 +82,7 @@ def evaluated(prints, *more):
 
 
 @built
-def test_a_report_says_what_was_compared_and_how_often_that_was_wrong(prints):
+def test_a_report_says_what_was_compared_and_how_often_that_was_wrong(prints, few):
     found = evaluated(prints, "--protocol", "fvc")
     assert set(found) >= KEYS
     assert found["failures"] == 0
@@ -79,10 +93,8 @@ def test_a_report_says_what_was_compared_and_how_often_that_was_wrong(prints):
     assert set(found["ms"]) == {"extract", "match"}
     assert found["model"]["name"] == "leader.int8"
     assert set(found["ci95"]) >= {"eer", "eer_fvc", "fnmr_at_fmr", "fmr_at_threshold"}
-    everything = evaluated(prints)
-    assert (everything["genuine"], everything["impostor"]) == (12, 54)
-    done = tram("models", "evaluate", "finger", "--images", prints)
-    assert "12 genuine, 54 impostor" in done.stdout
+    done = tram("models", "evaluate", "finger", "--images", few)
+    assert "4 genuine, 24 impostor" in done.stdout
 
 
 @built
@@ -96,44 +108,85 @@ def test_pairs_are_compared_as_listed(prints, tmp_path):
 
 
 @built
-def test_a_module_takes_the_sensors_place(prints):
+def test_a_module_takes_the_sensors_place(few, tmp_path):
+    for each in few.glob("0_[01]_*"):
+        (tmp_path / each.name).symlink_to(each)
     window = ("--crop", "160x160", "--bits", "4", "--jitter-px", "12", "--touches", "2", "--seed")
-    found = evaluated(prints, *window, "1")
+    found = evaluated(tmp_path, *window, "1")
     assert found["simulated"] == {
         "crop": "160x160", "bits": 4, "jitter_px": 12, "touches": 2, "seed": 1,
         "whole_reference": False,
     }  # fmt: skip
-    assert evaluated(prints, *window, "1")["auc"] == found["auc"]
-    assert evaluated(prints, *window, "1", "--whole-reference")["simulated"]["whole_reference"]
+    assert (found["genuine"], found["impostor"]) == (2, 4)
+    again = evaluated(tmp_path, *window, "1", "--whole-reference")
+    assert again["simulated"]["whole_reference"]
 
 
 @built
-def test_what_was_fitted_on_a_set_is_not_measured_on_it(prints, tmp_path):
-    out = tmp_path / "own.json"
-    weights = tmp_path / "weights.json"
-    done = tram("models", "train", "finger", "--images", prints, "--out", weights)
+def test_what_was_fitted_on_a_set_is_not_measured_on_it(few, tmp_path):
+    out, weights = tmp_path / "own.json", tmp_path / "weights.json"
+    done = tram("models", "train", "finger", "--images", few, "--out", weights)
     assert done.exit_code == 0, done.output
     found = fusion.load(weights)
-    assert (found.genuine, found.impostor) == (5 * 12, 5 * 54)
-    done = tram("models", "evaluate", "finger", "--images", prints, "--weights", weights, "--json")
-    assert done.exit_code == 1
-    assert "in_sample" in done.stderr
-    assert evaluated(prints, "--weights", weights, "--in-sample")["in_sample"]
+    assert (found.genuine, found.impostor) == (5 * 4, 5 * 24)
     # The folder again and again is as many fingers more, and impostors enough.
     done = tram(
-        "models", "calibrate", "finger", *(["--images", prints] * 3), "--dpi", 500, "--out", out
+        "models", "calibrate", "finger", *(["--images", few] * 4), "--dpi", 500, "--out", out
     )
     assert done.exit_code == 0, done.output
     own = calibration.load(out)
     assert own.modality == "finger"
-    assert own.source.subjects == 3 * FINGERS
+    assert own.source.subjects == 4 * FINGERS
     assert own.source.pictures == tuple(
-        sorted({hash_of(each.read_bytes()) for each in prints.iterdir() if each.suffix != ".iso"})
+        sorted({hash_of(each.read_bytes()) for each in few.iterdir()})
     )
-    done = tram("models", "evaluate", "finger", "--images", prints, "--calibration", out, "--json")
-    assert done.exit_code == 1
-    at = evaluated(prints, "--calibration", out, "--in-sample")["fmr_at_threshold"]
-    assert set(at) == {"1e-3", "1e-4", "1e-5"}
+    for option, file in (("--calibration", out), ("--weights", weights)):
+        done = tram("models", "evaluate", "finger", "--images", few, option, file)
+        assert done.exit_code == 1
+        assert "in_sample" in done.stderr
+    own_files = ("--calibration", out, "--weights", weights)
+    found = evaluated(few, *own_files, "--in-sample")
+    assert found["in_sample"]
+    assert set(found["fmr_at_threshold"]) == {"1e-3", "1e-4", "1e-5"}
+
+
+def numbers(way, seed, *, failing=0.4):
+    """Return comparisons of ten touches of each of eight fingers: of small ones, some fail."""
+    chance = np.random.default_rng(seed)
+    of = np.repeat(np.arange(8), 10)
+    a, b = np.triu_indices(80, k=1)
+    same = of[a] == of[b]
+    small = chance.random(80) < failing
+    told = [(40, 5, 0.3, 20.0, 30.0) if each else (40, 30, 0.9, 120.0, 160.0) for each in small]
+    seen = tuple(Quality(*each, ridges=0.5, offset_mm=0.1) for each in told)
+    lost = (small[a] | small[b]) & (chance.random(len(a)) < 0.8)
+    found = np.where((same & ~lost)[:, None], (0.4, 20.0, 1.0, 90.0, 2e4, 3.0), (0.01, *[0.0] * 5))
+    found[:, 0] += chance.random(len(a)) / 1e3
+    return Compared(way, found, Comparisons(a, b, same, same), seen, (f"{seed:016x}",))
+
+
+def test_a_gate_is_of_sensors_and_judged_by_its_weights():
+    found = [numbers("plain", 1), numbers("192x192", 2), numbers("strained", 3)]
+    gate = gated(fusion.shipped(), found)
+    assert (gate.genuine, gate.set) == (2 * 8 * 45, fusion.shipped().set)
+    assert gate.pictures == tuple(f"{seed:016x}" for seed in (1, 2, 3))
+    assert gate.genuine * 0.3 < gate.passed < gate.genuine * 0.7
+    good, small = (
+        gate.chance(each) for each in sorted(set(found[0].seen), key=lambda q: -q.strong)
+    )
+    assert small < 0.4
+    assert good > 0.7
+    assert quality.parse(quality.encode(gate)) == gate
+    with pytest.raises(FitError, match="fewer"):
+        gated(fusion.shipped(), [numbers("plain", 1, failing=0.0)])
+    alone = found[0]._replace(evidence=found[0].evidence[:9], pairs=_first(found[0].pairs, 9))
+    with pytest.raises(RatesError):
+        gated(fusion.shipped(), [alone])
+
+
+def _first(pairs, count):
+    """Return the comparisons of the first picture with some others of its finger."""
+    return Comparisons(*(each[:count] for each in (pairs.a, pairs.b, pairs.same, pairs.fvc)))
 
 
 @built
@@ -159,40 +212,63 @@ def test_a_picture_without_a_finger_is_a_failure_and_counts(prints, tmp_path):
         (["--dpi", "10"], 2),
         (["--touches", "99", "--crop", "192x192"], 2),
         (["--weights", "README"], 3),
+        (["--weights", "huge"], 3),
         (["--calibration", "README"], 3),
+        (["--calibration", "huge"], 3),
+        (["--protocol", "pairs", "--pairs", "README"], 3),
+        (["--protocol", "pairs", "--pairs", "pipe.csv"], 3),
+        (["--dir", "."], 3),
     ],
 )
 def test_usage(prints, tmp_path, arguments, code):
-    (tmp_path / "README").write_text("no JSON")
-    given = [tmp_path / "README" if each == "README" else each for each in arguments]
-    done = tram("models", "evaluate", "finger", "--images", prints, *given)
+    (tmp_path / "README").write_bytes(b"\xffno JSON")
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(9 * 1024 * 1024)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "pipe.csv").write_text("a,b,same\nlinked/pipe,linked/pipe,1\n")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    here = {"README", "huge", "pipe.csv", "."}
+    given = [tmp_path / each if each in here else each for each in arguments]
+    images = tmp_path if "pipe.csv" in arguments else prints
+    done = tram("models", "evaluate", "finger", "--images", images, *given)
     assert done.exit_code == code
 
 
 @built
-def test_files_that_are_no_pictures_or_have_other_names(tmp_path):
-    def code():
-        return tram("models", "evaluate", "finger", "--images", tmp_path).exit_code
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "train"])
+def test_files_that_are_no_pictures_or_have_other_names(tmp_path, command):
+    out = tmp_path / "out.json"
 
-    assert code() == 3
+    def refused():
+        more = () if command == "evaluate" else ("--out", out)
+        done = tram("models", command, "finger", "--images", tmp_path, *more)
+        assert done.exit_code == 3, done.output
+        assert not out.exists()
+        return done.stderr
+
+    assert "missing" in refused()
     (tmp_path / "1_1.png").write_bytes(b"no picture")
-    assert code() == 3
+    assert "1_1" not in refused()
+    with (tmp_path / "1_1.png").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert "size" in refused()
+    (tmp_path / "1_1.png").unlink()
+    (tmp_path / "1_1.png").symlink_to("/dev/zero")
+    assert "missing" in refused()
     (tmp_path / "1_1.png").unlink()
     (tmp_path / "name.png").write_bytes(b"")
-    done = tram("models", "evaluate", "finger", "--images", tmp_path)
-    assert done.exit_code == 3
-    assert "name.png" not in done.stderr
+    assert "name.png" not in refused()
 
 
 @built
 @pytest.mark.testdata
 @pytest.mark.skipif(DATA is None, reason="TRAM_TESTDATA")
-def test_fvc2002_db3_first_fingers_as_it_was_measured(tmp_path):
-    for path in Path(DATA, "data", "fingers", "fvc2002", "DB3_B").glob("10[1-4]_*.png"):
+def test_fvc2002_db3_first_impressions_as_they_were_measured(tmp_path):
+    for path in Path(DATA, "data", "fingers", "fvc2002", "DB3_B").glob("10[1-4]_[1-3].png"):
         (tmp_path / path.name).symlink_to(path)
     found = evaluated(tmp_path, "--protocol", "fvc", "--in-sample")
     print({name: found[name] for name in ("eer", "eer_fvc", "fnmr_at_fmr", "ms")}, file=sys.stderr)
     assert found["failures"] == 0
-    assert found["all_pairs"] == {"genuine": 112, "impostor": 384}
+    assert found["all_pairs"] == {"genuine": 12, "impostor": 54}
     assert found["eer_fvc"] <= 0.01
     assert found["fnmr_at_fmr"]["1e-2"] <= 0.01
