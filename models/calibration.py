@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from models import files
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -118,7 +120,8 @@ class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         modality: what is compared.
         net: the id of the net that made the scores: name and the beginning of its hash; nets that
             are fused are joined by "+".
-        pipeline: how the pictures came to the net; another alignment has other scores.
+        pipeline: how the pictures came to the net; another alignment, or pixels that are fed
+            otherwise, have other scores.
         commit: of the program that fitted it; "unknown" outside of a repository.
         safety: the factor between a nominal rate and the rate that its threshold has on the
             calibration's own impostors: strangers, cameras and crowds differ more than pairs.
@@ -131,7 +134,7 @@ class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     format: Literal["tram-calibration-1"] = "tram-calibration-1"
     modality: Modality
     net: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.+-]{0,199}\Z")]
-    pipeline: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,39}\Z")]
+    pipeline: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,79}\Z")]
     commit: Annotated[str, Meta(pattern=r"\A([0-9a-f]{40}|unknown)\Z")]
     safety: Annotated[float, Meta(ge=1, le=1000)]
     thresholds: Annotated[tuple[Threshold, ...], Meta(min_length=1, max_length=16)]
@@ -228,8 +231,7 @@ def load(path: Path) -> Calibration:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return files.read(path, limit=MAX_BYTES)
     except OSError as error:
         raise CalibrationError("missing", "its file cannot be read") from error
 
@@ -307,8 +309,10 @@ def require_use(
             part of the body, or it has no threshold for a rate.
     """
     made_by = calibration.modality, calibration.net, calibration.pipeline
-    if made_by != (modality, net, pipeline):
-        raise CalibrationError("other_net", f"it is of {', '.join(made_by)}")
+    here = modality, net, pipeline
+    if made_by != here:
+        why = f"it is of {', '.join(made_by)}, here is {', '.join(here)}: make it again"
+        raise CalibrationError("other_net", why)
     has = {each.fmr for each in calibration.thresholds}
     for rate in rates:
         if rate not in has:

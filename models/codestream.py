@@ -27,9 +27,10 @@ MAX_LEVELS: Final = 12
 MAX_LAYERS: Final = 64
 """Of quality. Encoders make one; archives twelve or twenty."""
 SIZ, COD, COC, SOT, SOD = 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93
-KNOWN: Final = frozenset({SIZ, COD, COC, 0xFF55, 0xFF57, 0xFF58, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F,
-                          0xFF63, 0xFF64})  # fmt: skip
-"""Besides: TLM, PLM, PLT, QCD, QCC, RGN, POC, CRG, COM. All have a length behind them."""
+KNOWN: Final = frozenset({SIZ, COD, COC, 0xFF55, 0xFF57, 0xFF58, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF63,
+                          0xFF64})  # fmt: skip
+"""Besides: TLM, PLM, PLT, QCD, QCC, RGN, CRG, COM. All have a length behind them. Not POC, each
+entry of which has a decoder walk through all packets again: a few hundred bytes ask for minutes."""
 SIZ_HEAD: Final = struct.Struct(">H8IH")
 
 

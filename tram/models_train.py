@@ -3,8 +3,8 @@
 Knows options, files and exit codes. What is fitted is `models.evaluate.texture_fit`'s, what the
 file holds `models.face.texture`'s.
 
-Exit codes: 0 fitted and written; 2 usage; 3 a file, the labels or a model cannot be used, or there
-are too few pictures.
+Exit codes: 0 fitted and written; 2 usage; 3 a file, the labels or a model cannot be used, there are
+too few pictures, or what was fitted tells attacks and people hardly apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from models.evaluate import pad, texture_fit
 from models.evaluate.pairs import MAX_BYTES, PairsError
 from models.evaluate.rates import curve_of
 from models.evaluate.surfaces import measure, open_finder
-from models.face.texture import NAME, PIPELINE, Fitted, Texture, encode
+from models.face.texture import NAME, PIPELINE, Fitted, Texture, encode, require_sight
 from tram.models_evaluate import FILE, FOLDER, MODELS, OUT
 from tram.parts.measured import Counted, commit, failing
 
@@ -104,6 +104,12 @@ def pad_command(
         skin = np.array([not each for each in kinds], dtype=np.bool_)
         scores = texture_fit.held_back(features, skin, people)
         at = texture_fit.threshold(scores[skin], bpcer=bpcer)
+        apcer, missed = float((scores[~skin] >= at).mean()), float((scores[skin] < at).mean())
+        if not texture_fit.tells_apart(apcer, missed):
+            raise texture_fit.TextureFitError(
+                f"held back: APCER {apcer:.4f} at BPCER {missed:.4f}, little better than chance: "
+                "no model was written"
+            )
         line = texture_fit.fit(features, skin)
         found = Texture(
             pipeline=PIPELINE,
@@ -121,12 +127,12 @@ def pad_command(
                 limits=LIMITS,
             ),
         )
+        require_sight(found)
         out.parent.mkdir(parents=True, exist_ok=True)
         part = out.with_name(f".{out.name}.part")
         part.write_bytes(encode(found))
         part.replace(out)
     area = curve_of(scores[skin], scores[~skin]).auc
-    apcer, missed = float((scores[~skin] >= at).mean()), float((scores[skin] < at).mean())
     click.echo(
         f"held back: AUC {area:.4f}, APCER {apcer:.4f} at BPCER {missed:.4f}; "
         f"{sum(each.without_face for each in sets)} pictures without a face",

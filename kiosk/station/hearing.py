@@ -12,6 +12,7 @@ files, which only an administrator may write.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -24,10 +25,16 @@ if TYPE_CHECKING:
 
 MIN_COMPARED: Final = 3
 """Frames that a likeness rests on at least."""
-ROLES: Final = frozenset({"embed", "calibration"})
-"""What decides, and what a record must therefore name."""
+ROLES: Final = frozenset({"detect", "mesh", "iris", "embed", "calibration"})
+"""What looks and decides, and what a record must therefore name."""
+LIVE: Final = "texture"
+"""What besides must have looked before anybody passes for living."""
+PARTS: Final = {"strict": ("mobilefacenet", "dlib-resnet")}
+"""The nets of which one is made that is none itself, in the order in which a worker names them."""
 SITE: Final = "site-"
 """Before the id of a site's own calibration."""
+NAMED: Final = re.compile(r"(.+)-[0-9a-f]{12}")
+"""An id: a name, and the beginning of a hash."""
 
 
 @dataclass(slots=True)
@@ -43,6 +50,7 @@ class Hearing:
     asked: tuple[Challenge, ...] = ()
     _ready: bool = False
     _over: bool = False
+    _can_tell_life: bool = False
     _acts: list[ActName] = field(default_factory=list)
 
     def ask(self, challenges: tuple[Challenge, ...]) -> None:
@@ -76,10 +84,14 @@ class Hearing:
             raise VisionFrameError("ready twice")
         if not ready.models.keys() >= ROLES:
             raise VisionFrameError("it does not say what decides")
-        calibrated = ready.models["calibration"].rpartition("-")[0].removeprefix(SITE)
-        if self.net is not None and calibrated != self.net:
+        names = {role: _names_in(named) for role, named in ready.models.items()}
+        (calibrated, *more) = names["calibration"]
+        net = calibrated.removeprefix(SITE)
+        if more or (self.net is not None and net != self.net):
             raise VisionFrameError("another net than this device's")
-        self._ready = True
+        if names["embed"] != PARTS.get(net, (net,)):
+            raise VisionFrameError("a calibration of another net than the one that embeds")
+        self._ready, self._can_tell_life = True, LIVE in names
 
     def _hear_cue(self, cued: Cued) -> None:
         if not self.asked:
@@ -101,7 +113,11 @@ class Hearing:
             raise VisionFrameError("a likeness of somebody who was asked for nothing")
         _check_likeness(judged)
         _check_life(judged)
-        if judged.live == "passed" and not self._shown_whole(judged.tries):
+        if judged.live != "passed":
+            return
+        if not self._can_tell_life:
+            raise VisionFrameError("life by a layer that is not there")
+        if not self._shown_whole(judged.tries):
             raise VisionFrameError("life by a challenge that was not shown")
 
     def _shown_whole(self, tries: int) -> bool:
@@ -111,6 +127,18 @@ class Hearing:
         last = _acts_of(self.asked[tries - 1])
         begun = len(self._acts) - len(last)
         return self._acts[begun:] == last and _shown_of(self._acts[:begun], self.asked[: tries - 1])
+
+
+def _names_in(named: str) -> tuple[str, ...]:
+    """Return the names in what plays a role: one id, or several that are joined.
+
+    Raises:
+        VisionFrameError: it is no such thing.
+    """
+    found = [NAMED.fullmatch(each) for each in named.split("+")]
+    if not all(found):
+        raise VisionFrameError("a model without a name or a hash")
+    return tuple(each[1] for each in found if each is not None)
 
 
 def _check_likeness(judged: Judged) -> None:

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from kiosk.vision.sight import Sight
     from models.calibration import Calibration
 
+LOAD_MAX_S: Final = 30.0
+"""From the start until the models are loaded; a station that hung up meanwhile is not heard."""
 WATCH_MAX_S: Final = 600.0
 """From Watch to Match; a station that forgot its worker does not keep a camera on."""
 STALL_S: Final = 5.0
@@ -210,6 +212,7 @@ class _Worker:
         held: frozenset[harden.Measure],
     ) -> None:
         self._station = station
+        _end_within(LOAD_MAX_S)
         try:
             self._camera: CameraPort = open_camera(camera, allow_simulators=not production)
             self._eyes = Eyes(models, net)
@@ -223,6 +226,7 @@ class _Worker:
         if self._eyes.texture_laxer:
             say(Phase.TEXTURE_LAXER)
         held |= harden.seal()
+        signal.alarm(0)  # whoever has loaded may wait for a citizen as long as it takes
         say(Phase.LOADED, without=[each for each in harden.Measure if each not in held])
         self._capture: Capture | None = None
         self._examination = Examination(likeness(self._eyes), skin=self._eyes.skin)

@@ -21,6 +21,8 @@ FOLDS: Final = 5
 MIN_OF_A_KIND: Final = 20
 LEAST_SPREAD: Final = 1e-4
 LIMIT: Final = 6.0
+MOST_AS_MANY: Final = 0.8
+"""Attacks that reach the threshold over people who do, at most: chance lets as many pass."""
 
 
 class TextureFitError(ValueError):
@@ -111,3 +113,13 @@ def threshold(skin_scores: NDArray[np.float64], *, bpcer: float) -> float:
     """
     rising = np.sort(skin_scores)
     return float(rising[min(int(bpcer * len(rising)), len(rising) - 1)])
+
+
+def tells_apart(apcer: float, bpcer: float) -> bool:
+    """Return whether clearly fewer attacks than people reach a threshold.
+
+    Args:
+        apcer: the share of attacks that reach it, held back.
+        bpcer: the share of people who do not.
+    """
+    return apcer <= MOST_AS_MANY * (1 - bpcer)

@@ -9,7 +9,6 @@ about another. It is one layer of several (`models.face.liveness`, `models.face.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from PIL import Image
 
+from models import files
 from models.face import picture
 
 if TYPE_CHECKING:
@@ -50,13 +50,20 @@ BANDS: Final = 16
 CALM: Final = 3
 """Luma steps between neighbours that count as none: a sensor's noise."""
 FEATURES: Final = 3 * len(RADII) * BINS + BANDS + 6
+LIMIT: Final = 6.0
+"""Spreads from the middle: beyond what was seen, a feature says no more than there."""
+MOST: Final = 32.0
+"""No feature is further from 0: the logarithm of all the power that a square can have is less."""
+LEAST_SPREAD: Final = 1e-6
+MAX_WEIGHT: Final = 100.0
+MAX_BIAS: Final = 1000.0
 
 
 class TextureError(ValueError):
     """A file is no texture model, or there is none.
 
     Attributes:
-        why: "missing", "unreadable" or "pipeline".
+        why: "missing", "unreadable", "pipeline", or "takes_all" for one that tells nothing apart.
     """
 
     def __init__(self, why: str) -> None:
@@ -92,12 +99,12 @@ class Texture(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         pipeline: how its features come about.
-        middle: of each feature.
-        spread: of each feature, above 0.
-        weights: of each feature once it is centred and scaled.
-        bias: added.
-        threshold: a picture whose log-odds reach it looks like skin; one of the log-odds that the
-            weights can come to, and not the least.
+        middle: of each feature; at most `MOST` from 0.
+        spread: of each feature, `LEAST_SPREAD` to `MOST`.
+        weights: of each feature once it is centred and scaled; at most `MAX_WEIGHT` from 0.
+        bias: added; at most `MAX_BIAS` from 0.
+        threshold: a picture whose log-odds reach it looks like skin; one of the log-odds that
+            features within `MOST` can come to, and not the least.
         fitted: on what.
         version: of this form.
     """
@@ -112,13 +119,22 @@ class Texture(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none."""
-        numbers = (*self.middle, *self.spread, *self.weights, self.bias, self.threshold)
-        if not all(map(math.isfinite, numbers)) or min(self.spread) <= 0:
-            raise ValueError("a number is none")
-        reach = LIMIT * sum(map(abs, self.weights))
-        if not -reach < self.threshold - self.bias <= reach:
+        """Refuse numbers that no features lead to, and a threshold that no picture is about."""
+        bounds = (self.middle, MOST), (self.weights, MAX_WEIGHT), ((self.bias,), MAX_BIAS)
+        if not all(abs(each) <= most for numbers, most in bounds for each in numbers):
+            raise ValueError("a number is out of bounds")
+        if not all(LEAST_SPREAD <= each <= MOST for each in self.spread):
+            raise ValueError("a spread is out of bounds")
+        least, most = self._range()
+        if not least < self.threshold <= most:
             raise ValueError("every picture reaches the threshold, or none can")
+
+    def _range(self) -> tuple[float, float]:
+        """Return the least and the most that features can come to, whatever else holds of them."""
+        middle, spread = np.array(self.middle), np.array(self.spread)
+        ends = np.clip((np.array([[-MOST], [MOST]]) - middle) / spread, -LIMIT, LIMIT)
+        odds = ends * np.array(self.weights)
+        return float(odds.min(axis=0).sum()) + self.bias, float(odds.max(axis=0).sum()) + self.bias
 
     def score(self, features: NDArray[np.float64]) -> float:
         """Return the log-odds that it is skin: above 0 rather, below 0 rather not.
@@ -128,10 +144,6 @@ class Texture(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         scaled = (features - np.array(self.middle)) / np.array(self.spread)
         return float(np.clip(scaled, -LIMIT, LIMIT) @ np.array(self.weights) + self.bias)
-
-
-LIMIT: Final = 6.0
-"""Spreads from the middle: beyond what was seen, a feature says no more than there."""
 
 
 def parse(raw: bytes) -> Texture:
@@ -158,14 +170,42 @@ def encode(texture: Texture) -> bytes:
 
 
 def load(path: Path) -> Texture:
-    """Read a model's file. Raises TextureError."""
-    return parse(_read(path))
+    """Read a model's file, as an operator's own. Raises TextureError."""
+    return require_sight(parse(_read(path)))
+
+
+def require_sight(model: Texture) -> Texture:
+    """Return the model if there is a surface that it does not take for skin.
+
+    Surfaces as unlike skin as can be, and unlike each other, do not all look like it to a model
+    that tells anything apart.
+
+    Raises:
+        TextureError: it takes all of `surfaces` for skin.
+    """
+    if all(model.score(each) >= model.threshold for each in surfaces()):
+        raise TextureError("takes_all")
+    return model
+
+
+@cache
+def surfaces() -> tuple[NDArray[np.float64], ...]:
+    """Return the features of flat grey, of coarse and fine gratings, of a soft slope, of noise."""
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    levels = (
+        np.full((SIDE, SIDE), 128),
+        *(128 + 60 * np.cos(2 * np.pi * columns / period) for period in (2, 4, 16)),
+        60 + rows,
+        np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)),
+    )
+    return tuple(
+        _features(np.repeat(each.astype(np.uint8)[..., None], 3, axis=2)) for each in levels
+    )
 
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return files.read(path, limit=MAX_BYTES)
     except OSError as error:
         raise TextureError("missing") from error
 
@@ -198,6 +238,12 @@ def _found(path: Path, name: str) -> Found:
     return Found(parse(raw), f"{name}-{hashlib.sha256(raw).hexdigest()[:ID_HEX_DIGITS]}")
 
 
+def _own(path: Path) -> Found:
+    found = _found(path, "site-texture")
+    require_sight(found.texture)
+    return found
+
+
 def find(models: Path) -> Texture:
     """Return the operator's own model if it lies among the model files, else the shipped one.
 
@@ -211,11 +257,11 @@ def identify(models: Path) -> Found:
     """Return what `find` finds, and which it is.
 
     Raises:
-        TextureError: there is one, and it is none.
+        TextureError: there is one, and it is none, or tells nothing apart.
     """
     own = models / NAME
     # A link that leads nowhere was laid there by somebody: that is no reason to take another.
-    return _found(own, "site-texture") if os.path.lexists(own) else _shipped()
+    return _own(own) if os.path.lexists(own) else _shipped()
 
 
 def is_laxer(texture: Texture) -> bool:
@@ -242,7 +288,11 @@ def features_of(rgb: NDArray[np.uint8], mesh: Mesh) -> NDArray[np.float64]:
         PictureError: it is no such array.
     """
     picture.check(rgb)
-    square = _square(rgb, mesh)
+    return _features(_square(rgb, mesh))
+
+
+def _features(square: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return what is measured of (`SIDE`, `SIDE`, 3) uint8, RGB, eyes level."""
     channels = np.asarray(Image.fromarray(square).convert("YCbCr"), dtype=np.int16)
     shares = [_patterns(channels[..., channel], radius) for channel in range(3) for radius in RADII]
     luma = channels[..., 0].astype(np.float64)

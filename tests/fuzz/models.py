@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models import calibration
 from models.calibration import CalibrationError
+from models.codestream import CODESTREAM_BEGIN
 from models.evaluate import pad, pairs, pictures
 from models.evaluate.pairs import PairsError
 from models.evaluate.pictures import PictureFileError
@@ -23,6 +24,10 @@ TARGETS = {
         lambda raw: decode(b"\xff\x4f\xff\x51\x00\x2f" + raw),
         (PortraitError,),
     ),
+    "models.portrait.decode.stream": (
+        lambda raw: decode(CODESTREAM_BEGIN + raw),
+        (PortraitError,),
+    ),
     "models.manifest.parse": (parse, (ModelError,)),
     "models.prelu": (shortened, ()),
     "models.calibration.parse": (calibration.parse, (CalibrationError,)),
@@ -32,6 +37,10 @@ TARGETS = {
     "models.evaluate.pairs": (lambda raw: pairs.parse(b"a,b,same\n" + raw), (PairsError,)),
     "models.evaluate.picture": (
         lambda raw: pictures.decode(raw, where="here"),
+        (PictureFileError,),
+    ),
+    "models.evaluate.picture.stream": (
+        lambda raw: pictures.decode(CODESTREAM_BEGIN + raw, where="here"),
         (PictureFileError,),
     ),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,18 +17,35 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 INSTALL_S, CHILD_S = 600.0, 600.0
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 
-def python_with(requirements: Path) -> Path:
-    """Return the interpreter of an environment with those packages; made once for each text."""
+def python_with(requirements: Path, *, from_source: Sequence[str] = ()) -> Path:
+    """Return the interpreter of an environment with those packages; made once for each text.
+
+    Args:
+        requirements: all of them, what they depend on too, pinned by hash.
+        from_source: names of those that have no wheels; the setuptools that is here makes them.
+
+    Raises:
+        CalledProcessError: pip refused one, or there is no network.
+        TimeoutExpired: pip did not end in its time.
+    """
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     folder = ROOT / "build" / "environments" / f"{requirements.stem}-{digest}"
     python, stamp = folder / "bin" / "python", folder / "installed"
     if not stamp.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command += ["--only-binary", ":all:", "--require-hashes", "--requirement", requirements]
-        subprocess.run(command, check=True, timeout=INSTALL_S)
+        with tempfile.TemporaryDirectory() as wheels:
+            command = [*PIP, "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+            command += ["--only-binary", ":all:"]
+            for name in from_source:
+                command += ["--no-binary", name]
+            command += ["--require-hashes", "--requirement", str(requirements)]
+            subprocess.run([*command, "--wheel-dir", wheels], check=True, timeout=INSTALL_S)
+            command = [*PIP, "--python", str(python), "install", "--quiet", "--no-index"]
+            command += ["--no-deps", *map(str, sorted(Path(wheels).iterdir()))]
+            subprocess.run(command, check=True, timeout=INSTALL_S)
         stamp.touch()
     return python
 

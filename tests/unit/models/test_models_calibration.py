@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipe_material import refusal_of
 
 from kiosk.vision import port
 from kiosk.vision.port import Ready
@@ -298,6 +299,12 @@ def test_a_calibration_holds_for_its_own_net_and_pipeline():
         assert caught.value.why == "other_net"
 
 
+def test_a_refusal_says_what_is_there_and_what_was_calibrated():
+    with pytest.raises(CalibrationError, match=r"straight.*bent") as caught:
+        require_use(MADE, **{**HOW, "pipeline": "bent"})
+    assert "make it again" in str(caught.value)
+
+
 def test_a_calibration_without_a_rate_that_is_asked_for_is_of_no_use():
     partly = made(thresholds=MADE.thresholds[:2])
     assert require_use(partly, **HOW, rates=(1e-2, 1e-3)) is partly
@@ -351,6 +358,11 @@ def test_an_own_calibration_that_is_none_is_never_passed_over(broken, tmp_path):
             own.write_bytes(b" " * (calibration.MAX_BYTES + 1))
     with pytest.raises(CalibrationError):
         find(tmp_path, "mobilefacenet")
+
+
+def test_a_pipe_in_place_of_an_own_calibration_keeps_nobody_waiting(tmp_path):
+    own = tmp_path / "calibration-mobilefacenet.json"
+    assert refusal_of(lambda: find(tmp_path, "mobilefacenet"), own).why == "missing"
 
 
 def test_an_own_calibration_has_no_path_in_its_name(tmp_path):

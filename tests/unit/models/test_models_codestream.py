@@ -83,6 +83,12 @@ BOMBS = {
         b"\x01\x01\x05\x04\x04\x00\x00" + b"\x66" * 6,
     ),
     "a marker of another part": with_segment(stream(), b"\xff\x90", 0xFF74, b"\x00\x00"),
+    "another order of packets": with_segment(
+        stream(), b"\xff\x90", 0xFF5F, b"\x00\x00\x00\x01\x0d\x03\x02" * 31
+    ),
+    "another order in one tile": with_segment(
+        stream(), b"\xff\x93", 0xFF5F, b"\x00\x00\x00\x01\x0d\x03\x02"
+    ),
     "a second size": with_segment(stream(), b"\xff\x90", 0xFF51, bytes(40)),
     "scans": many_scans(40),
 }
@@ -110,7 +116,7 @@ def test_large_pictures_may_ask_for_more_but_not_for_anything():
     with pytest.raises(ExcessError, match="blocks"):
         require_modest(tiled)
     require_modest(tiled, LARGE)
-    for bomb in ("layers", "precincts"):
+    for bomb in ("layers", "precincts", "another order of packets"):
         with pytest.raises(ExcessError):
             require_modest(BOMBS[bomb], LARGE)
 

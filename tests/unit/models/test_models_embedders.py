@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from face_material import MODELS, NAMES, READY, WHY_NOT, mesh_of, photograph
 
+from models.calibration import CalibrationError, require_use, shipped
 from models.face.chip import chip, template
 from models.face.embed import (
     CLEAN,
@@ -170,6 +171,52 @@ def test_an_operators_net_drops_in(folder):
     assert np.array_equal(own.embed(rgb, found), shipped.embed(rgb, found))
 
 
+def fed(**changes):
+    """Return how dlib's net is fed, changed."""
+    told = json.loads((FOLDER / f"{CLEAN}.json").read_text())
+    return told["preprocessing"] | changes
+
+
+def usable(embedder, name=CLEAN):
+    """Return whether the shipped thresholds of a net hold for an embedder of the same weights."""
+    found = shipped(name)
+    try:
+        require_use(found, modality="face", net=found.net, pipeline=embedder.pipeline)
+    except CalibrationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", [NAME, CLEAN, STRICT])
+def test_shipped_thresholds_hold_for_the_net_as_it_is_fed(name):
+    embedder = open_embedder(MODELS, name)
+    assert usable(embedder, name)
+    assert shipped(name).net == embedder.id
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({}, True),
+        ({"preprocessing": fed(crop="said otherwise")}, True),
+        ({"preprocessing": fed(offset=1.0)}, False),
+        ({"preprocessing": fed(scale=2.0)}, False),
+        ({"embedding": {"template": "dlib-150", "mirror": "none"}}, False),
+    ],
+)
+def test_thresholds_hold_for_no_net_that_is_fed_otherwise(folder, changes, holds):
+    supply(folder, **changes)
+    assert usable(open_embedder(folder, "own-net")) == holds
+
+
+@pytest.mark.parametrize("how", [{"scale": 255.0}, {"offset": 127.5, "scale": 128.0}])
+def test_a_net_to_which_all_pictures_are_one_is_not_loaded(folder, how):
+    supply(folder, preprocessing=fed(**how))
+    with pytest.raises(ModelError, match="fed wrongly") as refused:
+        open_embedder(folder, "own-net")
+    assert refused.value.why == "failed"
+
+
 def test_an_operators_altered_net_is_not_loaded(folder):
     path = supply(folder) / "own-net.tflite"
     content = bytearray(path.read_bytes())
@@ -214,6 +261,7 @@ def test_an_operators_net_of_other_shapes_than_it_says_is_not_loaded(folder):
         {"source": {"registry": "pypi", "package": "x", "version": "1", "path": "x"}},
         {"licence": {"expression": "mine"}},
         {"preprocessing": {"colours": "BGR", "offset": 0, "scale": 1, "crop": ""}},
+        {"preprocessing": {"colours": "grey", "offset": 0, "scale": 1, "crop": ""}},
     ],
 )
 def test_a_bad_supplied_manifest_is_a_typed_error(folder, changes):

@@ -11,8 +11,19 @@ import pytest
 from face_material import MODELS, READY, ROOT, WHY_NOT
 from hypothesis import given
 from hypothesis import strategies as st
+from pipe_material import refusal_of
 
-from models.manifest import FOLDER, LICENCES, Manifest, load_verified, manifests, parse
+from models.manifest import (
+    FOLDER,
+    LICENCES,
+    MANIFEST,
+    SUPPLIED,
+    Manifest,
+    load_verified,
+    manifests,
+    parse,
+    supplied,
+)
 from models.runtime import ModelError
 from wire.record import Versions
 
@@ -21,6 +32,10 @@ RAW = (FOLDER / "mobilefacenet.json").read_bytes()
 
 def changed(**fields: object) -> bytes:
     return json.dumps(json.loads(RAW) | fields).encode()
+
+
+def fed(**fields: object) -> bytes:
+    return changed(preprocessing=json.loads(RAW)["preprocessing"] | fields)
 
 
 def test_the_models_of_a_verification_are_known():
@@ -89,6 +104,13 @@ def test_no_manifest_holds_an_address():
         changed(doubts=["x" * 70_000]),
         changed(role="detect"),
         changed(inputs=[[0, 112, 112, 3]]),
+        fed(colours="grey"),
+        fed(offset=-0.5),
+        fed(offset=255.5),
+        fed(offset=1e308),
+        fed(scale=0.99),
+        fed(scale=256.5),
+        fed(scale=5e-324),
         RAW[:-3],
         b"",
         b"[" * 100_000,
@@ -107,6 +129,21 @@ def test_a_damaged_manifest_is_read_or_refused(cut, put):
     except ModelError:
         return
     assert isinstance(found, Manifest)
+
+
+def test_how_a_net_is_fed_has_a_name_of_its_own():
+    plain = parse(RAW)
+    canonical = '{"colours":"RGB","offset":127.5,"scale":128.0,"template":"arcface-112",'
+    canonical += '"mirror":"slot"}'
+    assert plain.feed == hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    others = [parse(fed(offset=127)), parse(fed(scale=127.5))]
+    others += [parse((FOLDER / "dlib-resnet.json").read_bytes())]
+    for mirror in ("again", "none"):
+        how = msgspec.structs.replace(others[2].embedding, mirror=mirror)
+        others.append(msgspec.structs.replace(others[2], embedding=how))
+    assert others[3] == others[2]
+    assert len({each.feed for each in (plain, *others)}) == 5
+    assert parse(fed(crop="in other words", scale=128)).feed == plain.feed
 
 
 def test_a_manifest_comes_back_as_it_was_written():
@@ -132,6 +169,16 @@ def test_an_altered_file_is_not_loaded(change, tmp_path):
     with pytest.raises(ModelError) as refused:
         load_verified(tmp_path, name)
     assert (refused.value.model, refused.value.why) == (name, "altered")
+
+
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(tmp_path):
+    def model():
+        load_verified(tmp_path, "face-landmark")
+
+    assert refusal_of(model, tmp_path / "face-landmark.tflite").why == "missing"
+    place = tmp_path / SUPPLIED / "own-net"
+    place.mkdir(parents=True)
+    assert refusal_of(lambda: supplied(tmp_path), place / MANIFEST).why == "missing"
 
 
 def test_a_file_that_is_not_there_and_a_model_nobody_knows(tmp_path):

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pipe_material import refusal_of
 
 from models.evaluate import pad, texture_fit
 from models.evaluate.pairs import PairsError
@@ -24,6 +25,7 @@ from models.face.texture import BANDS, BINS, FEATURES, SIDE, TextureError, featu
 from tram.models import models as command
 
 BUILD = Path(__file__).parents[3] / "build"
+WHY_NOT = "build/models and build/portraits: made by `make setup`"
 READY = (BUILD / "models" / "face-landmark.tflite").exists() and any(
     (BUILD / "portraits").glob("obama.*")
 )
@@ -115,6 +117,11 @@ def test_an_operators_own_model_is_used_and_a_broken_one_is_not_passed_over(tmp_
         texture.load(tmp_path / "none.json")
 
 
+def test_a_pipe_in_place_of_a_model_keeps_nobody_waiting(tmp_path) -> None:
+    found = refusal_of(lambda: texture.find(tmp_path), tmp_path / texture.NAME)
+    assert found.why == "missing"
+
+
 def test_a_threshold_lies_where_scores_can_come_to() -> None:
     even = {"bias": 0.5, "middle": [0.0] * FEATURES, "spread": [1.0] * FEATURES,
             "weights": [1.0] * FEATURES}  # fmt: skip
@@ -153,6 +160,57 @@ def test_a_file_that_contradicts_itself_is_refused(change) -> None:
     whole = json.loads(texture.encode(texture.shipped())) | change
     with pytest.raises(TextureError):
         texture.parse(json.dumps(whole).encode())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spread": [1e300] * FEATURES},
+        {"spread": [32.5] * FEATURES},
+        {"spread": [1e-7] * FEATURES},
+        {"middle": [33.0] + [0.0] * (FEATURES - 1)},
+        {"weights": [101.0] + [0.0] * (FEATURES - 1)},
+        {"weights": [1e308] * FEATURES},
+        {"bias": 1001.0},
+    ],
+)
+def test_numbers_that_no_features_lead_to_are_refused(change) -> None:
+    whole = json.loads(texture.encode(texture.shipped())) | change
+    raw = json.dumps(whole | {"threshold": whole["bias"] - 1e-6}).encode()
+    with pytest.raises(TextureError, match="unreadable"):
+        texture.parse(raw)
+
+
+def test_a_threshold_that_no_picture_can_come_to_is_refused() -> None:
+    """All middles lie at an end of what a feature can be: on one side of them there is nothing."""
+    even = {"bias": 0.0, "middle": [-32.0] * FEATURES, "spread": [32.0] * FEATURES,
+            "weights": [1.0] * FEATURES}  # fmt: skip
+    whole = json.loads(texture.encode(texture.shipped())) | even
+    for threshold, taken in ((-1.0, False), (1.0, True), (2.0 * FEATURES + 1, False)):
+        raw = json.dumps(whole | {"threshold": threshold}).encode()
+        if taken:
+            texture.parse(raw)
+            continue
+        with pytest.raises(TextureError, match="unreadable"):
+            texture.parse(raw)
+
+
+def test_a_model_to_which_gratings_and_flat_grey_are_skin_is_none(tmp_path) -> None:
+    ours = texture.shipped()
+    scores = [ours.score(each) for each in texture.surfaces()]
+    assert min(scores) < ours.threshold - 1
+    least = msgspec.structs.replace(ours, threshold=min(scores) + 1e-3)
+    lower = msgspec.structs.replace(ours, threshold=min(scores) - 1e-3)
+    for each in (least, lower):
+        assert texture.parse(texture.encode(each)) == each
+    own = tmp_path / texture.NAME
+    own.write_bytes(texture.encode(least))
+    assert texture.find(tmp_path) == texture.load(own) == least
+    own.write_bytes(texture.encode(lower))
+    for find in (lambda: texture.find(tmp_path), lambda: texture.load(own)):
+        with pytest.raises(TextureError, match="takes_all") as refused:
+            find()
+        assert refused.value.why == "takes_all"
 
 
 @given(st.binary(max_size=300))
@@ -298,7 +356,7 @@ def run(*args: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-@pytest.mark.skipif(not READY, reason="build/models and build/portraits: made by `make setup`")
+@pytest.mark.skipif(not READY, reason=WHY_NOT)
 def test_a_set_is_trained_on_and_then_refused_for_measuring(tmp_path: Path) -> None:
     folder = tmp_path
     (path,) = (BUILD / "portraits").glob("obama.*")
@@ -327,6 +385,32 @@ def test_a_set_is_trained_on_and_then_refused_for_measuring(tmp_path: Path) -> N
     assert list(found) == ["attack", "bona_fide", "auc", "apcer", "bpcer", "acer", "apcer_by_kind"]
     assert (found["attack"], found["bona_fide"]) == (30, 30)
     assert found["auc"] == pytest.approx(1)
+
+
+@pytest.mark.skipif(not READY, reason=WHY_NOT)
+def test_labels_without_a_meaning_make_no_model(tmp_path: Path) -> None:
+    (path,) = (BUILD / "portraits").glob("obama.*")
+    with Image.open(path) as opened:
+        small = opened.convert("RGB").resize((300, round(300 * opened.height / opened.width)))
+    chance, rows = np.random.default_rng(5), []
+    for number in range(60):
+        rgb = np.asarray(small, dtype=float) + chance.normal(0, 3, (small.height, small.width, 3))
+        Image.fromarray(rgb.clip(0, 255).astype(np.uint8)).save(tmp_path / f"p{number}_0.png")
+        rows.append(f"p{number}_0.png,{'print' if number % 2 else ''}")
+    (tmp_path / "labels.csv").write_bytes(csv(*rows))
+    told = ["--images", str(tmp_path), "--labels", str(tmp_path / "labels.csv")]
+    told += ["--dir", str(BUILD / "models"), "--out", str(tmp_path / "texture.json")]
+    code, _stdout, err = run("train", "pad", *told)
+    assert (code, "APCER" in err) == (3, True)
+    assert not (tmp_path / "texture.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("apcer", "bpcer", "tells"),
+    [(1.0, 0.0, False), (0.98, 0.02, False), (0.5, 0.5, False), (0.7, 0.02, True), (0, 0.5, True)],
+)
+def test_what_lets_through_as_many_attacks_as_people_tells_nothing(apcer, bpcer, tells) -> None:
+    assert texture_fit.tells_apart(apcer, bpcer) == tells
 
 
 def test_labels_that_are_none_end_with_3(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from face_material import MODELS, READY, WHY_NOT
 
 from models import manifest as models_manifest
 from models.face.embed import open_embedder
-from models.manifest import Licence, LicenceText, Source, manifests
+from models.manifest import FOLDER, MANIFEST, SUPPLIED, Licence, LicenceText, Source, manifests
 from provisioning import weights
 from provisioning.packages import (
     PackageError,
@@ -219,6 +219,28 @@ def test_a_clean_build_refuses_a_folder_with_a_doubtful_net(tmp_path):
     assert done.exit_code == 1
     assert states.pop("mobilefacenet") == "unclean"
     assert set(states.values()) == {"ok"}
+
+
+@pytest.mark.skipif(not READY, reason=WHY_NOT)
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_clean_build_refuses_a_folder_with_a_doubtful_net_that_was_supplied(tmp_path, clean):
+    out = tmp_path / "out"
+    shutil.copytree(MODELS, out, ignore=shutil.ignore_patterns("mobilefacenet*"))
+    told = json.loads((FOLDER / "dlib-resnet.json").read_text())
+    own = {key: told[key] for key in ("sha256", "size_bytes")}
+    source = {"registry": "operator", "package": "", "version": "1", "path": ""} | own
+    told |= {"name": "own-net", "conversion": "none", "source": source}
+    told["licence"] |= {"clean": clean}
+    place = out / SUPPLIED / "own-net"
+    place.mkdir(parents=True)
+    (place / MANIFEST).write_text(json.dumps(told))
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("")
+    done = run("build", "--licence", "clean", "--out", out, "--requirements", requirements)
+    assert (done.exit_code, "own-net" in done.stderr) == ((0, False) if clean else (1, True))
+    (place / MANIFEST).write_text("{}")
+    done = run("build", "--licence", "clean", "--out", out, "--requirements", requirements)
+    assert done.exit_code == 1
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from kiosk.session.events import DeviceFailed, FaceCued, FaceHinted, FaceJudged
 from kiosk.station.eyes import MAX_FRAMES, Eyes, Worker
-from kiosk.station.hearing import Hearing
+from kiosk.station.hearing import PARTS, Hearing
 from kiosk.vision.port import (
     MAX_COMPARED,
     MAX_PORTRAIT_BYTES,
@@ -31,6 +32,7 @@ from kiosk.vision.port import (
     decode_to_worker,
     encode,
 )
+from models.face.embed import STRICT, names_of
 from wire.reasons import Reason
 from wire.record import FaceBand
 
@@ -38,7 +40,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ASKED = ((Step(act="turn_left"), Step(act="blink")), (Step(act="turn_right"),))
-MODELS = {"embed": "mobilefacenet-0123456789ab", "calibration": "mobilefacenet-ba9876543210"}
+HASH = "0123456789ab"
+MODELS = {
+    "detect": f"face-detection-short-range-{HASH}",
+    "mesh": f"face-landmark-{HASH}",
+    "iris": f"iris-landmark-{HASH}",
+    "embed": f"mobilefacenet-{HASH}",
+    "calibration": f"mobilefacenet-{HASH[::-1]}",
+    "texture": f"rendered-{HASH}",
+}
+BOTH = f"mobilefacenet-{HASH}+dlib-resnet-{HASH}"
 READY = Ready(models=MODELS, simulated=True)
 SAME = Judged(band="same", live="passed", frames=3, tries=1, ms={"whole": 5.0})
 UNSEEN = Judged(band="none", live="absent", frames=0, reasons=("no_face",))
@@ -226,7 +237,7 @@ async def test_a_verdict_before_the_question_is_none(bench: Bench) -> None:
     assert await bench.told_soon(1) == [DeviceFailed(Reason.DEVICE_FAILED)]
 
 
-@pytest.mark.parametrize("without", ["embed", "calibration"])
+@pytest.mark.parametrize("without", ["detect", "mesh", "iris", "embed", "calibration"])
 async def test_a_worker_that_does_not_say_what_decides_has_no_verdict(
     bench: Bench, without: str
 ) -> None:
@@ -237,31 +248,68 @@ async def test_a_worker_that_does_not_say_what_decides_has_no_verdict(
 
 
 @pytest.mark.parametrize(
-    ("net", "calibration", "taken"),
+    ("net", "calibration", "embed", "taken"),
     [
-        ("strict", "strict-0123456789ab", True),
-        ("strict", "site-strict-0123456789ab", True),
-        ("strict", "mobilefacenet-0123456789ab", False),
-        ("strict", "strict", False),
-        ("strict", "not-strict-0123456789ab", False),
-        (None, "dlib-resnet-0123456789ab", True),
+        ("strict", f"strict-{HASH}", BOTH, True),
+        ("strict", f"site-strict-{HASH}", BOTH, True),
+        ("strict", f"mobilefacenet-{HASH}", BOTH, False),
+        ("strict", "strict", BOTH, False),
+        ("strict", "strict-zzz", BOTH, False),
+        ("strict", f"not-strict-{HASH}", BOTH, False),
+        ("strict", f"strict-{HASH}", f"dlib-resnet-{HASH}", False),
+        ("strict", f"strict-{HASH}", f"dlib-resnet-{HASH}+mobilefacenet-{HASH}", False),
+        ("strict", f"strict-{HASH}", f"{BOTH}+own-{HASH}", False),
+        ("own.int8", f"site-own.int8-{HASH}", f"own.int8-{HASH}", True),
+        ("own.int8", f"site-own.int8-{HASH}", f"own-{HASH}", False),
+        ("own.int8", f"site-own.int8-{HASH}", "own.int8", False),
+        (None, f"dlib-resnet-{HASH}", f"dlib-resnet-{HASH}", True),
+        (None, f"dlib-resnet-{HASH}", f"mobilefacenet-{HASH}", False),
+        (None, f"strict-{HASH}", BOTH, True),
+        (None, f"strict-{HASH}", f"mobilefacenet-{HASH}", False),
     ],
 )
 async def test_a_worker_must_run_the_net_that_the_device_names(
-    net: str | None, calibration: str, taken: bool
+    net: str | None, calibration: str, embed: str, taken: bool
 ) -> None:
     shop, told = Workshop(), []
     async with asyncio.TaskGroup() as tasks:
         eyes = Eyes(shop, told.append, tasks.create_task, net=net)
         bench = Bench(eyes, shop, told)
         await eyes.watch()
-        ready = Ready(models={**MODELS, "calibration": calibration}, simulated=False)
+        models = {**MODELS, "calibration": calibration, "embed": embed}
+        ready = Ready(models=models, simulated=False)
         for frame in (ready, Hinted("no_face")):
             shop.ends[0].sendall(encode(frame))
         assert await bench.told_soon(1) == [FaceHinted(Reason.NO_FACE) if taken else FAILED]
         await eyes.close()
     for end in shop.ends:
         end.close()
+
+
+@pytest.mark.parametrize("role", sorted(MODELS))
+async def test_what_a_worker_runs_is_named_by_a_hash(bench: Bench, role: str) -> None:
+    await bench.eyes.watch()
+    name = MODELS[role].rpartition("-")[0]
+    ready = Ready(models={**MODELS, role: f"{name}-0123"}, simulated=False)
+    bench.shop.ends[0].sendall(encode(ready))
+    assert await bench.told_soon(1) == [FAILED]
+
+
+def test_the_nets_of_which_a_station_knows_more_than_a_name_are_the_embedders() -> None:
+    assert {STRICT: names_of(Path(), STRICT)} == PARTS
+
+
+@pytest.mark.parametrize("live", ["passed", "absent"])
+async def test_nobody_passes_by_a_layer_that_was_not_there(bench: Bench, live: Any) -> None:
+    await bench.eyes.watch()
+    await match(bench)
+    models = {role: name for role, name in MODELS.items() if role != "texture"}
+    ready = Ready(models=models, simulated=False)
+    reasons = () if live == "passed" else ("live_layer_missing",)
+    judged = Judged(band="same", live=live, frames=3, tries=1, reasons=reasons)
+    for frame in (ready, *map(Cued, FIRST), judged):
+        bench.shop.ends[0].sendall(encode(frame))
+    assert (await last_told(bench) == FAILED) == (live == "passed")
 
 
 # What cannot be true, or comes out of turn
