@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Final
 import commands_page
 import emrtd_page
 import face_accuracy_page
+import face_quality_page
 import finger_accuracy_page
+import liveness_page
+import performance_page
 import reasons_page
 import session_page
 
@@ -25,7 +28,10 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page.render,
     "emrtd.md": emrtd_page.render,
     "face-accuracy.md": face_accuracy_page.render,
+    "face-quality.md": face_quality_page.render,
     "finger-accuracy.md": finger_accuracy_page.render,
+    "liveness.md": liveness_page.render,
+    "performance.md": performance_page.render,
     "reasons.md": reasons_page.render,
     "session.md": session_page.render,
 }

@@ -1,8 +1,9 @@
 """Calibrate the face lane, measure it on the evaluation sets, and make the pages of both.
 
-Needs TRAM_TESTDATA and the model files; takes a quarter of an hour. Writes models/calibrations,
+Needs TRAM_TESTDATA and the model files; takes half an hour. Writes models/calibrations,
 docs/reference/measured/face, the plots, and the pages face-accuracy and face-quality. Where the
-sources are not as committed, what it writes names no commit.
+sources are not as committed, what it writes names no commit. What the page says was counted by hand
+is not made here.
 """
 
 from __future__ import annotations

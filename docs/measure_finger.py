@@ -3,7 +3,10 @@
 Needs TRAM_TESTDATA and the model files. What comparisons found is kept in build/finger-measured, so
 that a second run only weighs it anew; `--fresh` compares again. Weights and thresholds are fitted
 on two sets and reported on the other two, both ways, by the functions that `tram models train`,
-`calibrate` and `evaluate` use; with `--ship` those fitted on all four replace the shipped ones.
+`calibrate` and `evaluate` use, and so is the gate; with `--ship` those fitted on all four replace
+the shipped ones. The sets' templates, by another extractor, are compared with each other and with
+the program's own minutiae. Where build/nbis is there (tests/bench/finger_peer.py says how), NFIQ 2
+judges the same pictures.
 Writes docs/reference/measured/finger/*.json, of which `docs/generate.py` makes
 docs/reference/finger-accuracy.md. Takes half a minute for each set and way on a free core, with
 OMP_NUM_THREADS=1: BLAS's own threads make it far slower on a busy machine.
@@ -15,22 +18,32 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
+from dataclasses import astuple, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 import numpy as np
+from PIL import Image
 
 from models import calibration
-from models.evaluate import finger_report, fingers
-from models.evaluate.finger_fit import MODULES, WAYS
+from models.evaluate import finger_quality, finger_report, fingers
+from models.evaluate.finger_fit import MODULES, SENSED, WAYS
 from models.evaluate.fingers import Simulated
-from models.finger import fusion
+from models.finger import fusion, quality, template
+from models.finger.minutiae import DPI as MINUTIAE_DPI
+from models.finger.minutiae import minutiae
+from models.finger.prepared import MIN_COMPARED
+from models.finger.quality import Quality
+from models.finger.touches import ready
 from tram.models_calibrate import SAFETY
-from tram.models_calibrate_finger import Sets, source_of
+from tram.models_calibrate_finger import LIMITS, Sets, source_of
 from tram.models_calibrate_finger import fitted as calibrated
 from tram.models_evaluate_finger import open_tools
+from tram.models_train_finger import Compared, fates, gated, passing
 from tram.models_train_finger import fitted as weighed
 from tram.parts.measured import Counted, commit
 
@@ -40,20 +53,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.calibration import Calibration
-    from models.evaluate.fingers import Tools
+    from models.evaluate.fingers import Prints, Tools
     from models.finger.fusion import Weights
+    from models.finger.minutiae import Minutiae
 
 DOCS: Final = Path(__file__).parent
 OUT: Final = DOCS / "reference" / "measured" / "finger"
 KEPT: Final = DOCS.parent / "build" / "finger-measured"
 MODELS: Final = DOCS.parent / "build" / "models"
+PEER: Final = DOCS.parent / "build" / "nbis" / "bin" / "python"
+PEER_SCRIPT: Final = DOCS.parent / "tests" / "bench" / "finger_peer.py"
+PEER_S: Final = 900
 DPI: Final = {"DB1_B": 500.0, "DB2_B": 569.0, "DB3_B": 500.0, "DB4_B": 500.0}
 PLAIN: Final = WAYS[0].name
 HALVES: Final = (("DB1_B", "DB2_B"), ("DB3_B", "DB4_B"))
 SEVERAL: Final = {
     "192x192-3": Simulated(MODULES[1], touches=3, seed=1),
+    "192x192-3-again": Simulated(MODULES[1], touches=3, seed=2),
     "192x192-3-whole": Simulated(MODULES[1], touches=3, seed=1, whole_reference=True),
 }
+
+
+MODULE_WAYS: Final = ("256x288", "192x192", "192x192-3", "192x192-3-whole")
+"""In which thresholds must hold, besides for whole pictures."""
+OF_MODULES: Final = (
+    "Each threshold is the highest of those that whole pictures ask for, one touch in a window of "
+    "256 by 288 or 192 by 192 pixels, and three of the latter against three or against a whole "
+    "picture; what is counted beside it is of whole pictures."
+)
 
 
 class Found(NamedTuple):
@@ -64,7 +91,8 @@ class Found(NamedTuple):
         sets: the folders.
         hashes: of each picture's file.
         failures: pictures of which nothing could be extracted.
-        ms: of an extraction, and of a comparison; 0: not measured in this run.
+        ms: of an extraction, and of a comparison.
+        seen: the figures of each picture; None where nothing could be looked for in it.
     """
 
     evidence: NDArray[np.float64]
@@ -72,6 +100,7 @@ class Found(NamedTuple):
     hashes: tuple[str, ...]
     failures: int
     ms: tuple[float, float]
+    seen: tuple[quality.Quality | None, ...]
 
 
 class Bench:
@@ -106,6 +135,7 @@ class Bench:
                 tuple(held["hashes"][chosen].tolist()),
                 int(held["failed"][chosen].sum()),
                 tuple(held["ms"].tolist()),
+                tuple(map(_quality, held["seen"][chosen])),
             )
 
     def _sets(self, names: tuple[str, ...]) -> Sets:
@@ -123,37 +153,82 @@ class Bench:
         counted = Counted("comparisons", len(pairs.a))
         compared = fingers.compared(prints, pairs.a, pairs.b, tick=counted.tick)
         KEPT.mkdir(parents=True, exist_ok=True)
+        self._keep(kept, prints, compared)
+
+    def _keep(self, kept: Path, prints: Prints, compared: fingers.Compared) -> None:
         part = kept.with_suffix(".part.npz")
+        nothing = (np.nan,) * len(Quality.__slots__)
         np.savez(
             part,
             evidence=compared.evidence,
             hashes=np.array(prints.hashes),
             failed=prints.failed,
             ms=np.array([prints.median_ms, compared.mean_ms]),
+            seen=np.array([nothing if each is None else astuple(each) for each in prints.seen]),
         )
         part.replace(kept)
 
+    def templates(self, name: str, *, crossed: bool) -> Found:
+        """Return what comparing the other extractor's templates of a folder found.
+
+        Args:
+            name: of the folder.
+            crossed: whether the live side is the program's own minutiae.
+        """
+        way = "crossed" if crossed else "templates"
+        kept, sets = KEPT / f"{way}-{name}.npz", self._sets((name,))
+        if not kept.exists():
+            click.echo(kept.stem, err=True)
+            own = sets.extract(self.tools)
+            theirs = tuple(ready([_template(path, DPI[name])]) for path in sets.of.files)
+            few = [len(each.joined) < MIN_COMPARED for each in theirs]
+            prints = replace(
+                own,
+                live=own.live if crossed else theirs,
+                kept=theirs,
+                failed=own.failed | few if crossed else np.array(few),
+            )
+            pairs = sets.pairs()
+            counted = Counted("comparisons", len(pairs.a))
+            self._keep(kept, prints, fingers.compared(prints, pairs.a, pairs.b, tick=counted.tick))
+        return self.found((name,), way)
+
+    def compared(self, names: tuple[str, ...]) -> list[Compared]:
+        """Return what some sets are fitted on: each in every way."""
+        return [
+            Compared(way.name, found.evidence[:, 0], found.sets.pairs(), found.seen, found.hashes)
+            for way in WAYS
+            for found in (self.found((name,), way.name, made=way.made) for name in names)
+        ]
+
     def weights(self, names: tuple[str, ...]) -> Weights:
         """Return weights fitted on some sets in every way."""
-        found = [self.found((name,), way.name, made=way.made) for way in WAYS for name in names]
-        return weighed(
-            "+".join(names),
-            (each for one in found for each in one.hashes),
-            np.concatenate([one.evidence[:, 0] for one in found]),
-            np.concatenate([one.sets.pairs().same for one in found]),
-            self.tools.manifest.id,
-        )
+        return weighed("+".join(names), self.compared(names), self.tools.manifest.id)
 
     def calibration(self, names: tuple[str, ...], weights: Weights) -> Calibration:
-        """Return what scores by these weights mean, fitted on some sets and across them."""
+        """Return what scores by these weights mean, fitted on some sets and across them.
+
+        Thresholds hold too where a module of either size takes the sensor's place, for one touch
+        and for several.
+        """
         found = self.found(names, PLAIN)
         pairs = found.sets.pairs()
         return calibrated(
             source_of(found.sets.name, found.hashes, found.sets.of, pairs),
             fingers.scores_of(found.evidence, weights),
             pairs.same,
-            net=self.tools.manifest.id,
+            weights=weights,
             safety=SAFETY,
+            others=[self._impostors(names, way, weights) for way in MODULE_WAYS],
+            limits=f"{LIMITS} {OF_MODULES}",
+        )
+
+    def _impostors(self, names: tuple[str, ...], way: str, weights: Weights) -> NDArray[np.float64]:
+        """Return the scores of two fingers of a set as a module shows them, of all sets."""
+        made = {each.name: each.made for each in WAYS}.get(way)
+        found = [self.found((name,), way, made=made, simulated=SEVERAL.get(way)) for name in names]
+        return np.concatenate(
+            [fingers.scores_of(each.evidence, weights)[~each.sets.pairs().same] for each in found]
         )
 
     def report(
@@ -179,7 +254,7 @@ class Bench:
             "model": {
                 "name": self.tools.manifest.name,
                 "sha256": self.tools.manifest.sha256,
-                "pipeline": fusion.PIPELINE,
+                "pipeline": fusion.pipeline(weights),
                 "weights": {"set": weights.set, "commit": weights.commit},
             },
             "commit": commit(),
@@ -190,7 +265,7 @@ def main() -> int:
     """Fit and measure; return the exit code."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--fresh", action="store_true", help="compare again")
-    options.add_argument("--ship", action="store_true", help="replace the shipped weights")
+    options.add_argument("--ship", action="store_true", help="replace the shipped files")
     chosen = options.parse_args()
     if not (data := os.environ.get("TRAM_TESTDATA")):
         print("TRAM_TESTDATA names no folder", file=sys.stderr)
@@ -204,6 +279,8 @@ def main() -> int:
     if chosen.ship:
         fusion.FILE.write_bytes(fusion.encode(weights))
         (calibration.FOLDER / "finger.json").write_bytes(calibration.encode(whole))
+        gate = gated(weights, bench.compared(every))
+        quality.FILE.write_bytes(quality.encode(gate))
     OUT.mkdir(parents=True, exist_ok=True)
     for fit_on, report_on in (HALVES, HALVES[::-1]):
         _measure(bench, fit_on, report_on)
@@ -216,16 +293,112 @@ def main() -> int:
 def _measure(bench: Bench, fit_on: tuple[str, ...], report_on: Iterable[str]) -> None:
     weights = bench.weights(fit_on)
     against = bench.calibration(fit_on, weights)
+    gate = gated(weights, bench.compared(fit_on))
+    least = passing(weights, bench.compared(fit_on))
+
+    def report(name: str, way: str, found: Found) -> None:
+        _keep(f"{name}-{way}", bench.report(found, weights, against, in_sample=False))
+
     for name in report_on:
-        found = bench.found((name,), PLAIN)
-        _keep(f"{name}-plain", bench.report(found, weights, against, in_sample=False))
+        report(name, PLAIN, bench.found((name,), PLAIN))
         for module, simulated in SEVERAL.items():
-            found = bench.found((name,), module, simulated=simulated)
-            _keep(f"{name}-{module}", bench.report(found, weights, against, in_sample=False))
+            report(name, module, bench.found((name,), module, simulated=simulated))
         for way in WAYS:
             if way.made is not None:
-                found = bench.found((name,), way.name, made=way.made)
-                _keep(f"{name}-{way.name}", bench.report(found, weights, against, in_sample=False))
+                report(name, way.name, bench.found((name,), way.name, made=way.made))
+        report(name, "templates", bench.templates(name, crossed=False))
+        report(name, "crossed", bench.templates(name, crossed=True))
+        _keep(f"{name}-gate", _gate_report(bench, name, gate, weights, least))
+
+
+def _gate_report(
+    bench: Bench, name: str, gate: quality.Gate, weights: Weights, least: float
+) -> dict[str, Any]:
+    """Return what a gate says of a set beside what was; `least` is the score that passes."""
+    found = bench.compared((name,))
+    whole = fates(weights, found, least)
+    plain = found[0]
+    scores = fingers.scores_of(plain.evidence[:, None], weights)
+    return {
+        "set": name,
+        "gate": {"set": gate.set, "weights": gate.weights, "bias": gate.bias, "least": gate.least},
+        "fmr": gate.fmr,
+        "bins": [each._asdict() for each in finger_quality.bins(gate, whole)],
+        "ways": {
+            each.way: finger_quality.refused(gate, fates(weights, [each], least))._asdict()
+            for each in found
+            if each.way in SENSED
+        },
+        "rank_correlation": _against_nfiq2(gate, bench.found((name,), PLAIN), scores),
+        "commit": commit(),
+    }
+
+
+def _against_nfiq2(
+    gate: quality.Gate, found: Found, scores: NDArray[np.float64]
+) -> dict[str, float | int] | None:
+    """Return how alike gate, NFIQ 2 and a picture's mean score with its finger's others rank."""
+    files, pairs = found.sets.of.files, found.sets.pairs()
+    nfiq2 = _nfiq2(files)
+    if nfiq2 is None:
+        return None
+    mean = [
+        scores[pairs.same & ((pairs.a == place) | (pairs.b == place))].mean()
+        for place in range(len(files))
+    ]
+    rated = np.array([each is not None for each in nfiq2])
+    of = {
+        "gate": np.array([0.0 if each is None else gate.chance(each) for each in found.seen]),
+        "nfiq2": np.array([each or 0 for each in nfiq2]),
+        "score": np.array(mean),
+    }
+    ranks: dict[str, float | int] = {
+        f"{a}_{b}": round(finger_quality.rank_correlation(of[a][rated], of[b][rated]), 3)
+        for a, b in combinations(of, 2)
+    }
+    return {"rated": int(rated.sum()), **ranks}
+
+
+def _nfiq2(files: Iterable[Path]) -> list[int | None] | None:
+    """Return NFIQ 2 of each picture, None where it finds none; None where the peer is not there."""
+    try:
+        done = subprocess.run(
+            [str(PEER), "-P", str(PEER_SCRIPT), "--nfiq2", *map(str, files)],
+            capture_output=True, check=True, timeout=PEER_S,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"no NFIQ 2 ({type(error).__name__})", file=sys.stderr)
+        return None
+    found: list[int | None] = json.loads(done.stdout)["nfiq2"]
+    return found
+
+
+def _template(picture: Path, dpi: float) -> Minutiae:
+    """Return the minutiae of the template beside a picture, in the picture's own proportions.
+
+    The records say 300 by 400 pixels at 500 dpi of every sensor: the pictures were stretched to
+    that before anything was looked for in them. Raises TemplateError.
+    """
+    held = template.parse(picture.with_suffix(".iso").read_bytes())[0]
+    with Image.open(picture) as opened:
+        size = opened.size
+    across = size[0] * MINUTIAE_DPI / dpi / held.frame.width_px
+    down = size[1] * MINUTIAE_DPI / dpi / held.frame.height_px
+    found = held.minutiae()
+    return minutiae(
+        found.x * across,
+        found.y * down,
+        np.arctan2(down * np.sin(found.angle), across * np.cos(found.angle)),
+        found.quality,
+        found.ending,
+    )
+
+
+def _quality(row: NDArray[np.float64]) -> Quality | None:
+    if np.isnan(row).any():
+        return None
+    count, strong, *figures = row.tolist()
+    return Quality(int(count), int(strong), *figures)
 
 
 def _keep(name: str, report: dict[str, Any]) -> None:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from kiosk.vision.sight import Eyes
+from kiosk.vision.worker import likeness
 from models.evaluate import pictures
 from tram.models_evaluate import FILE, FOLDER, MODELS, OUT
 from tram.parts import attacks as suite_of
-from tram.parts.attacks_page import page
 from tram.parts.measured import Counted, commit, failing
 from tram.parts.portraits import PortraitsError, fetch
 
@@ -65,10 +66,9 @@ requirements_option = click.option(
 @directory_option
 @click.option("--suite", "suite_file", type=FILE, help="Another list of what is played.")
 @click.option(
-    "--page",
-    "page_file",
+    "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the page of the documentation here.",
+    help="Keep the table here too, as JSON; a page is made of it by docs/generate.py.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
 def play_command(
@@ -77,7 +77,7 @@ def play_command(
     requirements: Path,
     directory: Path,
     suite_file: Path | None,
-    page_file: Path | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Play every attack of the suite through the examination, and count what passed.
@@ -96,11 +96,20 @@ def play_command(
         with tempfile.TemporaryDirectory() as folder:
             cast = suite_of.cast_of(photographs, Path(folder), models=directory)
             rows = suite_of.play(suite, cast, photographs, eyes, tick=counted.tick)
-    whole = {"seed": suite.seed, "commit": commit(), "models": eyes.models, "rows": rows}
-    if page_file is not None:
-        page_file.write_text(page(whole, fps=suite.frames_per_second), encoding="utf-8")
+    whole = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "seed": suite.seed,
+        "frames_per_second": suite.frames_per_second,
+        "commit": commit(),
+        "models": eyes.models,
+        "least_closeness": likeness(eyes).least,
+        "rows": rows,
+    }
+    told = json.dumps(whole, ensure_ascii=False, indent=1)
+    if out is not None:
+        out.write_text(told + "\n", encoding="utf-8")
     if as_json:
-        click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
+        click.echo(told)
     else:
         for row in rows:
             low, high = row["ci95"]

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
     from models.evaluate.finger_sets import Comparisons
     from models.evaluate.fingers import Prints, Tools
+    from models.finger.fusion import Weights
 
 LIMITS: Final = (
     "Nominal rates. Comparisons that share a finger are not independent, the sets have few fingers "
     "each, and none of the pictures is from a kiosk's module or from a chip: at these rates "
     "nothing is proven for them. What is marked extrapolated rests on the shape of the tail, and "
-    "1e-5 is always to be read so. Of one touch: each further one is a chance more to match."
+    "1e-5 is always to be read so."
 )
 
 
@@ -98,20 +99,37 @@ def fitted(
     scores: NDArray[np.float64],
     same: NDArray[np.bool_],
     *,
-    net: str,
+    weights: Weights,
     safety: float,
+    others: Sequence[NDArray[np.float64]] = (),
+    limits: str = LIMITS,
 ) -> Calibration:
-    """Return what these scores mean. Raises FitError."""
+    """Return what these scores mean.
+
+    Args:
+        source: on whom it is fitted.
+        scores: (K,), -1..1.
+        same: (K,), whether they are of one finger.
+        weights: by which they were made.
+        safety: as for `models.evaluate.fit.thresholds`.
+        others: impostor scores of other ways to take the same pictures; each rate's threshold is
+            the highest that any way asks for.
+        limits: what it does not prove.
+
+    Raises:
+        FitError: there are too few.
+    """
+    ways = [scores[~same], *others]
     return Calibration(
         modality="finger",
-        net=net,
-        pipeline=fusion.PIPELINE,
+        net=weights.net,
+        pipeline=fusion.pipeline(weights),
         commit=commit(),
         safety=safety,
-        thresholds=fit.thresholds(scores[~same], rates=NOMINAL_FMR, safety=safety),
+        thresholds=fit.strictest(ways, rates=NOMINAL_FMR, safety=safety),
         source=source,
         ratio=ratio_of(source, scores[same], scores[~same]),
-        limits=LIMITS,
+        limits=limits,
     )
 
 
@@ -189,6 +207,6 @@ def finger(
         compared = fingers.compared(prints, pairs.a, pairs.b, tick=counted.tick)
         scores = fingers.scores_of(compared.evidence, tools.weights)
         source = source_of(sets.name, prints.hashes, sets.of, pairs)
-        found = fitted(source, scores, pairs.same, net=tools.manifest.id, safety=safety)
+        found = fitted(source, scores, pairs.same, weights=tools.weights, safety=safety)
         write(out, encode(found))
     tell(found, out, name=CALIBRATION)

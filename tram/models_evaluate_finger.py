@@ -200,7 +200,7 @@ def measure(options: dict[str, Any]) -> dict[str, Any]:
         "model": {
             "name": tools.manifest.name,
             "sha256": tools.manifest.sha256,
-            "pipeline": fusion.PIPELINE,
+            "pipeline": fusion.pipeline(tools.weights),
             "weights": {"set": tools.weights.set, "commit": tools.weights.commit},
         },
         "commit": commit(),
@@ -282,7 +282,10 @@ def _calibration(file: Path | None, directory: Path, tools: Tools) -> Calibratio
     try:
         found = find(directory, CALIBRATION).calibration if file is None else load(file)
         return require_use(
-            found, modality="finger", net=tools.manifest.id, pipeline=fusion.PIPELINE
+            found,
+            modality="finger",
+            net=tools.manifest.id,
+            pipeline=fusion.pipeline(tools.weights),
         )
     except CalibrationError as error:
         if file is not None:

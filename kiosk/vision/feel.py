@@ -19,9 +19,9 @@ import numpy as np
 
 from kiosk.vision.touch_port import Again, TouchJudged, TouchReady
 from models.calibration import CalibrationError, find, laxer_rates, require_use
-from models.finger import quality
+from models.finger import fusion, quality
 from models.finger.extract import NAMES, Extractor
-from models.finger.fusion import PIPELINE
+from models.finger.fusion import WeightsError, pipeline
 from models.finger.picture import FingerPictureError, from_coded, from_pixels, from_raw
 from models.finger.quality import GateError, assess
 from models.finger.replay import is_replay
@@ -112,17 +112,23 @@ class Feel:
         manifest = manifest_of(NAMES[PRECISION])
         try:
             found = find(models, CALIBRATION)
+            self._weights, self._gate = fusion.shipped(), quality.shipped()
             self._calibration = require_use(
                 found.calibration,
-                modality="finger", net=manifest.id, pipeline=PIPELINE, rates=RATES,
-            )  # fmt: skip
-        except CalibrationError as error:
+                modality="finger",
+                net=manifest.id,
+                pipeline=pipeline(self._weights),
+                rates=RATES,
+            )
+        except (CalibrationError, WeightsError, GateError) as error:
             raise ModelError(manifest.name, "uncalibrated", "no calibration") from error
-        try:
-            self._gate = quality.shipped()
-        except GateError as error:
-            raise ModelError(manifest.name, "uncalibrated", "no gate") from error
-        self._models = {"minutiae": manifest.id, "finger_calibration": found.id}
+        if not self._weights.net == self._gate.net == manifest.id:
+            raise ModelError(manifest.name, "uncalibrated", "weights or gate of another net")
+        self._models = {
+            "minutiae": manifest.id,
+            "finger_calibration": found.id,
+            "finger_gate": quality.id_of(self._gate),
+        }
         self._fingers: list[_Finger] = []
         self._asked = 0
         self._fmr = 1e-4
@@ -211,7 +217,9 @@ class Feel:
             if self._seen_before(found):
                 return self._judged("none", ("finger_replayed",))
             finger.touches.append(found)
-            finger.alike = score(ready(finger.touches), finger.kept)
+            finger.alike = score(
+                ready(finger.touches, weights=self._weights), finger.kept, weights=self._weights
+            )
             band = self._band()
         if band in {"same", "same_strong"}:
             return self._judged(band)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from models.calibration import Threshold
@@ -82,6 +83,35 @@ def thresholds(
                 measured_fmr=reached / len(falling),
                 false_matches=reached,
                 extrapolated=not measured,
+            )
+        )
+    return tuple(found)
+
+
+def strictest(
+    several: Sequence[NDArray[np.floating]], *, rates: Sequence[float], safety: float
+) -> tuple[Threshold, ...]:
+    """Return thresholds that keep each rate in every one of several ways to compare.
+
+    Of each rate the highest of theirs, as `thresholds` finds them; what is counted beside it is of
+    the first.
+
+    Args:
+        several: at least one: each way's impostor scores, as for `thresholds`.
+        rates: as for `thresholds`.
+        safety: as for `thresholds`.
+
+    Raises:
+        FitError: as `thresholds`, of any.
+    """
+    each_way = [thresholds(impostor, rates=rates, safety=safety) for impostor in several]
+    first, found = np.asarray(several[0], dtype=np.float64), []
+    for at_rate in zip(*each_way, strict=True):
+        highest = max(at_rate, key=lambda each: each.score)
+        reached = int((first >= highest.score).sum())
+        found.append(
+            msgspec.structs.replace(
+                highest, measured_fmr=reached / len(first), false_matches=reached
             )
         )
     return tuple(found)

@@ -8,6 +8,7 @@ is a calibration's to say (`models.calibration`). Does not know how weights are 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from models import files
 from models.calibration import Count, Pictures, Text
 from models.finger.match import compare
 
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from models.finger.prepared import Prepared
 
 FILE: Final = Path(__file__).parent / "weights.json"
-PIPELINE: Final = "finger-1"
-"""Of extraction, comparison and weights: another one's scores mean something else."""
+PIPELINE: Final = "finger-2"
+"""Of extraction and comparison: another one's scores mean something else."""
+WEIGHTS_HEX_DIGITS: Final = 8
 MAX_BYTES: Final = 8 * 1024 * 1024
 SPAN: Final = 40.0
 """Log-odds of a score of 1; beyond it nothing is told apart."""
@@ -82,6 +85,16 @@ class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     genuine: Count
     impostor: Count
     commit: Annotated[str, Meta(pattern=r"\A([0-9a-f]{40}|unknown)\Z")]
+
+
+def pipeline(weights: Weights) -> str:
+    """Return how calibrations name the way to a score: whoever weighs otherwise has other scores.
+
+    It ends in hex digits of the SHA-256 of the weights and their net; who fitted them on what has
+    no part in it.
+    """
+    plain = msgspec.json.encode([weights.of_terms, weights.bias, weights.net])
+    return f"{PIPELINE}-{hashlib.sha256(plain).hexdigest()[:WEIGHTS_HEX_DIGITS]}"
 
 
 def terms(evidence: Evidence) -> tuple[float, ...]:
@@ -142,8 +155,7 @@ def encode(weights: Weights) -> bytes:
 def load(path: Path) -> Weights:
     """Read weights' file. Raises WeightsError."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = files.read(path, limit=MAX_BYTES)
     except OSError as error:
         raise WeightsError("missing", "the file cannot be read") from error
     return parse(raw)

@@ -18,13 +18,7 @@ import numpy as np
 from PIL import Image
 
 from models import coded
-from models.codestream import (
-    CODESTREAM_BEGIN,
-    JP2_SIGNATURE,
-    JPEG_BEGIN,
-    ExcessError,
-    require_modest,
-)
+from models.codestream import ExcessError, is_busy, require_modest
 from models.finger import wsq
 from models.finger.minutiae import DPI
 
@@ -48,8 +42,6 @@ MODES: Final = frozenset(
 PAPER: Final = 255
 """What shows through where a picture is transparent."""
 _WSQ_BEGIN: Final = b"\xff\xa0"
-_BUSY: Final = (JPEG_BEGIN, JP2_SIGNATURE, CODESTREAM_BEGIN)
-"""Formats whose headers can ask a decoder for more work than their size in pixels says."""
 
 
 class FingerPictureError(Exception):
@@ -221,7 +213,7 @@ def _of_pillow(
     bounds = coded.Bounds(formats, MODES, MIN_SIDE_PX, MAX_SIDE_PX, MAX_SIDE_PX**2)
     try:
         picture = coded.opened(raw, bounds)
-        if raw.startswith(_BUSY):
+        if is_busy(raw):
             require_modest(raw)
         turned = coded.upright(picture)
     except coded.CodedError as error:

@@ -7,6 +7,7 @@ words the codes stand for. What a sensor makes of a finger on one day says nothi
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +18,11 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
+from models import files
 from models.calibration import Count, Pictures, Text
 from models.finger.minutiae import DPI
 from models.finger.segment import BLOCK_PX
+from models.manifest import ID_HEX_DIGITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -193,12 +196,16 @@ def encode(gate: Gate) -> bytes:
     return msgspec.json.format(msgspec.json.encode(gate), indent=1) + b"\n"
 
 
+def id_of(gate: Gate) -> str:
+    """Return how records name a gate: by the beginning of the SHA-256 of its file."""
+    return f"finger-gate-{hashlib.sha256(encode(gate)).hexdigest()[:ID_HEX_DIGITS]}"
+
+
 @cache
 def shipped() -> Gate:
     """Return the gate that comes with the program. Raises GateError."""
     try:
-        with FILE.open("rb") as file:
-            return parse(file.read(MAX_BYTES + 1))
+        return parse(files.read(FILE, limit=MAX_BYTES))
     except OSError as error:
         raise GateError("missing") from error
 

@@ -1,8 +1,8 @@
 """Each step of the face pipeline on one frame, whole sessions, cold starts and memory, one thread.
 
 Steps are what each costs alone, in processor time. `face_frame` is what a frame costs in the mean
-of a session as it really runs (`tests.bench.face_session`): not every frame takes every step. The
-peer (`tests.bench.face_peer`) is measured on the same picture where its environment is.
+of a session as it really runs (`tests.bench.face_session`): not every frame takes every step. How
+often it is wrong, beside a peer, is `tests.bench.face_accuracy`'s.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from kiosk.vision.sight import Eyes
 from kiosk.vision.spawn import ENVIRONMENT
 from models import portrait
 from models.face import detect, embed, iris, mesh
-from models.face.acquire import acquire
 from models.face.align import align
 from models.face.backdrop import Backdrop
 from models.face.quality import assess
@@ -32,15 +31,13 @@ from models.face.temporal import trace
 from models.face.texture import features_of, shipped
 from models.manifest import load_verified
 from models.runtime import ModelError
-from tests.bench import face_session
+from tests.bench import face_accuracy, face_session
 from tests.bench.face_tape import record
-from tests.bench.measure import median_cpu_ms, median_ms, row
+from tests.bench.measure import median_cpu_ms, row
 from tram.parts.card_press import portrait as pressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
 
     from tests.bench.face_session import Tape
     from tests.bench.measure import Row
@@ -48,14 +45,11 @@ if TYPE_CHECKING:
 MODELS, PICTURES = face_session.MODELS, Path("build/portraits")
 FACE, CARD = PICTURES / "obama2.jpg", PICTURES / "obama.jpg"
 """The same person, living and on the chip."""
-PEER = Path("build/peer/bin/python")
-PEER_SCRIPT = Path(__file__).with_name("face_peer.py")
 YARDSTICK = "a product of two 512 x 512 float32 matrices"
 IDLE = "a Python process that does nothing"
 STARTS = 7
 SESSIONS = 3
 RATES = (("face_frame", 30.0), ("face_frame_10_fps", 10.0))
-NETS = (("", embed.NAME), ("_clean", embed.CLEAN), ("_strict", embed.STRICT))
 NOTHING = """
 import time
 from tests.bench.face_session import peak_mib
@@ -70,7 +64,7 @@ print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0
 def rows() -> Iterator[Row]:
     """Measure on photographs from a pinned package, and on a head made of one."""
     yield from _steps()
-    yield from _peer()
+    yield from face_accuracy.rows(PICTURES / "astronaut.png")
     with tempfile.TemporaryDirectory() as folder:
         for name, fps in RATES:
             tape = record(Path(folder) / name, face=FACE, card=CARD, fps=fps)
@@ -109,27 +103,6 @@ def _steps() -> Iterator[Row]:
         yield row(name, median_cpu_ms(work, times=30), "ms", baseline=floor, of=YARDSTICK)
 
 
-def _peer() -> Iterator[Row]:
-    """Compare with the peer, or say why not."""
-    picture = PICTURES / "astronaut.png"
-    try:
-        peer_ms = _peer_ms(picture)
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
-        print(f"no peer ({type(error).__name__}): {PEER_SCRIPT.name} says how it is made")
-        return
-    rgb = decode(picture.read_bytes())
-    detector = detect.Detector(load_verified(MODELS, detect.NAME))
-    mesher = mesh.Mesher(load_verified(MODELS, mesh.NAME))
-    embedder = embed.Embedder(load_verified(MODELS, embed.NAME))
-    yield row(
-        "face_still",
-        median_ms(lambda: _still(rgb, detector, mesher, embedder), times=30),
-        "ms",
-        baseline=peer_ms,
-        of="face_recognition, on the same picture",
-    )
-
-
 def _frame(name: str, tape: Tape) -> Row:
     """Return what a frame costs in the mean of a session; of several sessions the median."""
     eyes, floors, means = Eyes(MODELS, embed.NAME), [], []
@@ -157,7 +130,7 @@ def _processes(tape: Path) -> Iterator[Row]:
     """Measure fresh processes by net: to the first embedding, and memory over a session."""
     idle_ms = median(float(_python("-c", NOTHING)) for _ in range(STARTS))
     bare_mib = float(_python("-c", BARE))
-    for suffix, net in NETS:
+    for suffix, net in face_accuracy.NETS:
         try:
             Eyes(MODELS, net)
         except ModelError as error:
@@ -206,25 +179,6 @@ def _python(*arguments: str) -> str:
 
 def _environment() -> dict[str, str]:
     return {**ENVIRONMENT, "PYTHONPATH": os.fspath(Path.cwd())}
-
-
-def _still(
-    rgb: NDArray[np.uint8],
-    detector: detect.Detector,
-    mesher: mesh.Mesher,
-    embedder: embed.Embedder,
-) -> None:
-    """Take the whole way of a still: from pixels to an embedding."""
-    found = acquire(rgb, detector=detector, mesher=mesher)
-    if found.mesh is not None:
-        embedder.embed(rgb, found.mesh)
-
-
-def _peer_ms(picture: Path) -> float:
-    done = subprocess.run(
-        [PEER, "-P", PEER_SCRIPT, "5", picture], capture_output=True, text=True, check=True
-    )
-    return float(json.loads(done.stdout)["ms"])
 
 
 def _product_ms() -> float:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.evaluate.finger_sets import FingerSet
+    from models.evaluate.finger_sets import Comparisons, FingerSet
     from tests.bench.measure import Row
 
 MODELS = Path("build/models")
@@ -95,17 +95,26 @@ def _errors(of: FingerSet, name: str) -> Iterator[Row]:
     own = fingers.scores_of(compared.evidence, tools.weights)
     theirs = np.array(peer["scores"], dtype=np.float64)
 
-    def percent(scores: NDArray[np.float64]) -> float:
-        fvc = pairs.fvc
-        return 100 * eer_by_rule(curve_of(scores[fvc & pairs.same], scores[fvc & ~pairs.same]))
+    for what, unit, rate in (
+        ("eer", "% (FVC, 280 and 45 comparisons, in sample)", _eer),
+        ("fnmr", "% (at FMR 1e-3, 280 and 2,880 comparisons, in sample)", _fnmr),
+    ):
+        yield row(
+            f"finger_{what}_{name.lower()}",
+            100 * rate(own, pairs),
+            unit,
+            baseline=max(100 * rate(theirs, pairs), 1e-3),
+            of=NBIS,
+        )
 
-    yield row(
-        f"finger_eer_{name.lower()}",
-        percent(own),
-        "% (FVC, 280 and 45 comparisons, in sample)",
-        baseline=max(percent(theirs), 1e-3),
-        of=NBIS,
-    )
+
+def _eer(scores: NDArray[np.float64], pairs: Comparisons) -> float:
+    fvc = pairs.fvc
+    return eer_by_rule(curve_of(scores[fvc & pairs.same], scores[fvc & ~pairs.same]))
+
+
+def _fnmr(scores: NDArray[np.float64], pairs: Comparisons) -> float:
+    return curve_of(scores[pairs.same], scores[~pairs.same]).fnmr_at_fmr(1e-3)
 
 
 def _peer(files: Sequence[Path]) -> dict[str, Any] | None:

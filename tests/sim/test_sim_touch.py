@@ -6,8 +6,11 @@ What scores mean is made up here, so that this proves the way and no accuracy.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +22,9 @@ from PIL import Image
 from emrtd.lds.dg3 import FingerImage, FingerPosition
 from hw.finger.sim import SimulatedFinger
 from kiosk.session.events import FingerJudged, FingerMatch
-from kiosk.station.eyes import TouchChildWorkers
+from kiosk.station.eyes import SocketWorkers, TouchChildWorkers
 from kiosk.station.fingers import Fingers
-from kiosk.vision.spawn import spawn_touch
+from kiosk.vision.spawn import IMPORT_ROOT, spawn_touch
 from kiosk.vision.touch_port import (
     CodedTouch,
     Compare,
@@ -34,21 +37,26 @@ from kiosk.vision.touch_port import (
     encode,
     parts_of,
 )
+from kiosk.vision.worker import Exit
 from models.calibration import OWN, Calibration, Ratio, Source, Threshold, shipped
 from models.calibration import encode as encode_calibration
-from models.finger.fusion import PIPELINE
+from models.finger import fusion
 from models.manifest import manifest_of
 from tram.parts import card_press, finger_press
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
+
+    from kiosk.station.eyes import HasWorkers
 
 BUILT = Path(__file__).parents[2] / "build" / "models"
 NET = "leader.int8"
 PAIRS = 10**9
+ACTIVATE = "systemd-socket-activate"
 
 pytestmark = pytest.mark.skipif(
     not (BUILT / f"{NET}.tflite").exists(), reason="build/models: made by `make setup`"
@@ -62,7 +70,7 @@ def made_up() -> Calibration:
     return Calibration(
         modality="finger",
         net=manifest_of(NET).id,
-        pipeline=PIPELINE,
+        pipeline=fusion.pipeline(fusion.shipped()),
         commit="unknown",
         safety=3,
         thresholds=tuple(
@@ -127,7 +135,7 @@ def test_the_holders_finger_is_the_same_and_anothers_is_not(wire: socket.socket)
     ready = heard(wire)
     assert isinstance(ready, TouchReady)
     assert ready.position == 2
-    assert set(ready.models) == {"minutiae", "finger_calibration"}
+    assert set(ready.models) == {"minutiae", "finger_calibration", "finger_gate"}
     judged = laid(wire, 101, 1)
     assert (judged.band, judged.touches, judged.reasons) == ("same_strong", 1, ())
 
@@ -211,6 +219,18 @@ def test_the_largest_prints_of_a_chip_leave_the_worker_alive(wire: socket.socket
     assert (judged.band, judged.touches) == ("same_strong", 1)
 
 
+def test_a_calibration_of_other_weights_is_no_calibration(tmp_path: Path) -> None:
+    (tmp_path / f"{NET}.tflite").symlink_to(BUILT / f"{NET}.tflite")
+    lax = msgspec.structs.replace(fusion.shipped(), bias=20.0)
+    other = msgspec.structs.replace(made_up(), pipeline=fusion.pipeline(lax))
+    (tmp_path / OWN.format("finger")).write_bytes(encode_calibration(other))
+    process, wire = spawn_touch(tmp_path)
+    with wire:
+        wire.settimeout(20)
+        assert wire.recv(100) == b""
+    assert process.wait(5) == Exit.FAILED
+
+
 @pytest.mark.parametrize("lower", [0.0, 0.9])
 def test_a_worker_says_that_a_sites_calibration_is_laxer(tmp_path: Path, lower: float) -> None:
     """At each rate, by however little."""
@@ -262,8 +282,44 @@ def test_a_frame_out_of_turn_ends_the_worker(wire: socket.socket, frames: list[A
     assert wire.recv(100) == b""
 
 
-def test_a_person_at_a_sensor_on_a_real_line(models: Path, tmp_path: Path) -> None:
+@contextmanager
+def children(models: Path, _: Path) -> Iterator[HasWorkers]:
+    yield TouchChildWorkers(models)
+
+
+@contextmanager
+def behind_a_socket(models: Path, folder: Path) -> Iterator[HasWorkers]:
+    """As systemd has them: a process for each connection, which gets it as descriptor 3."""
+    if shutil.which(ACTIVATE) is None:
+        pytest.skip(f"{ACTIVATE} is not installed")
+    path = folder / "touch.sock"
+    worker = [sys.executable, "-P", "-m", "kiosk.vision", "--touch", "--fd", "3"]
+    command = [ACTIVATE, "--accept", "--seqpacket", "-E", "PYTHONPATH", "-l", str(path), *worker]
+    with subprocess.Popen(
+        [*command, "--models", str(models)], env=os.environ | {"PYTHONPATH": str(IMPORT_ROOT)}
+    ) as listening:
+        try:
+            until = time.monotonic() + 10
+            while not path.exists() and time.monotonic() < until:
+                time.sleep(0.02)
+            yield SocketWorkers(path)
+        finally:
+            listening.terminate()
+
+
+@pytest.mark.parametrize("had", [children, behind_a_socket])
+def test_a_person_at_a_sensor_on_a_real_line(
+    had: Callable[[Path, Path], AbstractContextManager[HasWorkers]],
+    models: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """Thread, driver, pseudo-terminal, process and nets together."""
+    with had(models, tmp_path_factory.mktemp("socket")) as workers:
+        _touch_on_a_line(workers, tmp_path)
+
+
+def _touch_on_a_line(workers: HasWorkers, tmp_path: Path) -> None:
     for number in (1, 2, 3):
         Image.fromarray(finger_press.touch(101, number=number)).save(tmp_path / f"{number}.png")
     image, _ = reference(101, 2)
@@ -273,7 +329,7 @@ def test_a_person_at_a_sensor_on_a_real_line(models: Path, tmp_path: Path) -> No
     told: list[Any] = []
     fingers = Fingers(
         lambda: SimulatedFinger.of_folder(tmp_path, model="as608", speed=16),
-        TouchChildWorkers(models),
+        workers,
         told.append,
     )
     fingers.match((finger,), fmr="1e-4", seconds=30)
@@ -286,4 +342,4 @@ def test_a_person_at_a_sensor_on_a_real_line(models: Path, tmp_path: Path) -> No
     assert (match.band, match.touches, match.reasons, match.simulated) == (
         "same_strong", 1, (), True,
     )  # fmt: skip
-    assert set(match.models) == {"minutiae", "finger_calibration"}
+    assert set(match.models) == {"minutiae", "finger_calibration", "finger_gate"}

@@ -1,7 +1,7 @@
 """The page about liveness: what each layer is for, what was played, and how far that reaches.
 
-Knows words and a table of results. Its figures of chance are computed from the challenges that a
-station draws.
+Knows words and a table of results, of which `docs/generate.py` has the page made. Its figures of
+chance are computed from the challenges that a station draws.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 HEAD: Final = """\
 # Liveness
 
-Whether a living person stands before the camera, and how much of that was measured. Made by
-`tram models attacks play --page docs/reference/liveness.md`; the text stands in
-`tram/parts/attacks_page.py`.
+Whether a living person stands before the camera, and how much of that was measured:
+`tram models attacks play --out docs/reference/measured/liveness.json` plays and counts,
+`docs/generate.py` makes this page of it.
 
 **No real print, screen or mask, and no living face, was before a camera for this page.** People and
 attacks are rendered from free photographs by our own formulas and judged by our own layers. That is
@@ -65,10 +65,12 @@ so lucky, because it acts when nobody asks; that is what is measured below as `r
 
 ## What was played
 
-{sessions} sessions, seed {seed}, program {commit}. *Alone* are those that met the challenge,
-whatever the other layers said. Sessions share a few heads, so that they are less independent than
-the 95 % intervals take them to be. The rules of the challenge were settled while sessions of this
-suite were being played: its figures flatter them.
+{sessions} sessions, seed {seed}, {date}, program {commit};
+net `{embed}`, calibration `{calibration}`, whose threshold for
+1e-4, {least:.4f}, every frame that counts had to reach; texture model `{texture}`.
+*Alone* are those that met the challenge, whatever the other layers said. Sessions share a few
+heads, so that they are less independent than the 95 % intervals take them to be. The rules of the
+challenge were settled while sessions of this suite were being played: its figures flatter them.
 
 | kind | | sessions | alone | passed | 95 % | ended by |
 |---|---|---:|---:|---:|---|---|
@@ -124,14 +126,16 @@ LAYERS: Final = (
     (
         "likeness",
         (
-            "frames that count, {pace_ms:.0f} ms apart, about {counted} a second: good ones are of "
-            "one person, and of the one on the card; after {gap:g} s without a frame in a "
-            "challenge it begins anew"
+            "frames that count, {pace_ms:.0f} ms apart, about {counted} a second: all of them, "
+            "turned or not, are as like as the policy wants a portrait to be (and never less than "
+            "at 1e-4); good ones are of the one on the card, and those that act are not of a "
+            "stranger to it (1e-2); after {gap:g} s without a frame in a challenge it begins anew"
         ),
         "faces that are swapped midway",
         (
-            "somebody who looks like the holder; another face in frames between those that count, "
-            "which show nothing and prove nothing"
+            "somebody who looks so like the holder's picture that it would match them at the "
+            "policy's rate; another face in frames between those that count, which show nothing "
+            "and prove nothing"
         ),
     ),
 )
@@ -145,9 +149,11 @@ sessions do not prove it.
 The challenge was shaped while this suite was played under another seed: 289 sessions showed 3 of
 150 replays that passed, and that 8 of 10 people who turned to the wrong side found no way back.
 Then pauses of the second challenge were made longer and its reference a face at rest; under that
-same seed 1 of 150 replays passed, and 12 of 12 such people. The table above is of a seed that was
-chosen afterwards and played once. It shares heads, formulas and kinds of attack with the others,
-so that it is fresh in its chance alone.
+same seed 1 of 150 replays passed, and 12 of 12 such people. A second seed, chosen afterwards,
+showed 4 of 150 replays that passed: a recording of two acts, played round and round, holds a second
+challenge that ends as it begins. None such is drawn since, and frames that act are held to the same
+likeness as all others. The table above is of a third seed, chosen after that and played once. It
+shares heads, formulas and kinds of attack with the others, so that it is fresh in its chance alone.
 
 ## Texture alone
 
@@ -168,12 +174,11 @@ as `texture.json`, it is used instead of the shipped one.
 """
 
 
-def page(whole: dict[str, Any], *, fps: int) -> str:
+def page(whole: dict[str, Any]) -> str:
     """Return the page of a run.
 
     Args:
         whole: what `tram models attacks play --json` prints.
-        fps: frames a second that were played.
     """
     rows: Sequence[dict[str, Any]] = whole["rows"]
     first, second = map(len, VARIANTS)
@@ -182,7 +187,7 @@ def page(whole: dict[str, Any], *, fps: int) -> str:
     low_s, high_s = PAUSE_S[1]
     head = HEAD.format(
         layers=_layers(),
-        fps=fps,
+        fps=whole["frames_per_second"],
         first=first,
         second=second,
         steps=len(VARIANTS[0][0]),
@@ -193,7 +198,10 @@ def page(whole: dict[str, Any], *, fps: int) -> str:
         fewest=fewest,
         sessions=sum(each["sessions"] for each in rows),
         seed=whole["seed"],
+        date=whole["date"],
         commit=whole["commit"][:12],
+        least=whole["least_closeness"],
+        **{role: whole["models"][role] for role in ("embed", "calibration", "texture")},
     )
     replays = [each for each in rows if each["kind"] in {"replay", "replay_screen"}]
     passed, played = (sum(each[name] for each in replays) for name in ("passed", "sessions"))

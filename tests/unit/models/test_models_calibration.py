@@ -101,6 +101,21 @@ def test_beyond_the_scores_the_threshold_keeps_its_rate_of_fresh_ones(many):
     assert sum(kept) >= 90
 
 
+def test_of_several_ways_the_strictest_counts_at_each_rate():
+    """One way has more impostors of the middle, the other more of the highest scores."""
+    randomness = np.random.default_rng(11)
+    broad = randomness.normal(0.0, 0.10, 90_000).clip(-1, 1)
+    tailed = np.concatenate([randomness.normal(-0.3, 0.05, 89_900), np.full(100, 0.6)])
+    alone = [fit.thresholds(each, rates=NOMINAL_FMR, safety=3) for each in (broad, tailed)]
+    both = fit.strictest([broad, tailed], rates=NOMINAL_FMR, safety=3)
+    assert both[0].score == alone[0][0].score > alone[1][0].score
+    assert both[-1].score == alone[1][-1].score > alone[0][-1].score
+    for each in both:
+        assert each.false_matches == int((broad >= each.score).sum())
+        assert each.measured_fmr <= each.fmr / 3
+    assert fit.strictest([broad], rates=NOMINAL_FMR, safety=3) == alone[0]
+
+
 def test_of_an_exponential_tail_the_extrapolation_is_the_truth():
     impostor = (RANDOM.exponential(0.04, 200_000) - 0.2).clip(-1, 1)
     (found,) = fit.thresholds(impostor, rates=[1e-5], safety=1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from minutiae_material import finger, moved, shuffled, touched_again
 
+from models.calibration import shipped
 from models.finger import cylinders, fusion
 from models.finger.align import motions
 from models.finger.cylinders import cylinders_of, likeness
@@ -66,6 +68,16 @@ def test_what_cannot_be_compared_speaks_for_another_finger(count):
     assert compare(few, many) == compare(many, few) == NOTHING
     assert -1 <= score(few, many) < 0
     assert score(few, few) == score(few, many)
+
+
+def test_other_weights_are_another_pipeline():
+    ours = fusion.shipped()
+    assert fusion.pipeline(ours) == shipped("finger").pipeline
+    others = {"bias": ours.bias + 1e-5, "net": "another", "of_terms": ours.of_terms[::-1]}
+    for name, other in others.items():
+        changed = msgspec.structs.replace(ours, **{name: other})
+        assert fusion.pipeline(changed) != fusion.pipeline(ours)
+    assert fusion.pipeline(msgspec.structs.replace(ours, set="x")) == fusion.pipeline(ours)
 
 
 def test_as_many_as_there_may_be_take_bounded_time():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +90,27 @@ def test_worse_pictures_of_one_person_are_less_like_and_the_gate_knows_them(tmp_
     assert np.mean([each.scores for each in worst]) < 0.7
     assert np.mean([each.scores for each in untouched]) > 0.75
     assert kept(worst, PORTRAIT) == []
+
+
+def test_what_the_page_is_made_of_are_counts():
+    if str(ROOT / "docs") not in sys.path:
+        sys.path.append(str(ROOT / "docs"))
+    measured = import_module("face_quality")
+    good = assess(*frontal("obama"))
+    one = Tried(0, "blur", 0, good, np.array([0.9, 0.5]), np.array([0.2, 0.7], np.float32))
+    dim = replace(one, amount=2, quality=replace(good, light=replace(good.light, blur=0.9)))
+    found = measured.counted([one], [one, dim], 0.6)
+    seen, none = Misses(1, 2, 1, 2, 1)._asdict(), Misses(0, 0, 0, 0, 0)._asdict()
+    assert found["untouched"] == {"seen": seen, "kept": seen}
+    assert found["all"] == {"seen": Misses(2, 4, 2, 4, 2)._asdict(), "kept": seen}
+    assert found["refused"] == {}
+    first, _, third, *_ = found["by_series"]["blur"]
+    assert first == {"amount": 0, "tried": 1, "chosen": seen, "reported": seen, "kept": seen}
+    assert third == {"amount": 2, "tried": 1, "chosen": none, "reported": seen, "kept": none}
+    limit = found["at_limits"][0]
+    assert (limit["series"], limit["limit"]) == ("blur", LIVE.max_blur)
+    assert (limit["within"], limit["beyond"]) == (seen, seen)
+    assert found["limits"] == asdict(PORTRAIT)
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="docs/reference/face-quality.md")
