@@ -24,6 +24,7 @@ GROUPS = {
     "camera": "Prepare a simulated person for the camera.",
     "chip": "Issue, play, read and verify chips.",
     "demo": "Run the main job from end to end on this machine.",
+    "finger": "Try a fingerprint sensor.",
     "fleet": "The central service.",
     "kiosk": "The citizen's kiosk: station and screen.",
     "link": "The network process of a kiosk.",

@@ -48,6 +48,12 @@ LOOK_S: Final = 1.0
     default=None,
     help="Where vision workers are had; without it they are children of this process.",
 )
+@click.option(
+    "--touch-socket",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Where touch workers are had; without it they are children of this process.",
+)
 @click.option("--headless", is_flag=True, help="The station alone.")
 @click.option(
     "--locked",
@@ -59,6 +65,7 @@ def kiosk(
     models: Path,
     link_socket: Path | None,
     vision_socket: Path | None,
+    touch_socket: Path | None,
     headless: bool,
     locked: bool,
 ) -> None:
@@ -81,6 +88,7 @@ def kiosk(
         models=models,
         link_socket=link_socket or device.link_socket,
         workers=None if vision_socket is None else SocketWorkers(vision_socket),
+        touch_workers=None if touch_socket is None else SocketWorkers(touch_socket),
     )
     try:
         with (home / "kiosk.log").open("a") as log:

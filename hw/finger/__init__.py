@@ -11,9 +11,19 @@ from hw.finger.errors import (
     Unproven,
     WrongPassword,
 )
-from hw.finger.port import CodedFinger, FingerImage, FingerPort, Light, Phase, Touch
+from hw.finger.port import (
+    Agreed,
+    CodedFinger,
+    FingerImage,
+    FingerPort,
+    Light,
+    OnLine,
+    Phase,
+    Touch,
+)
 
 __all__ = [
+    "Agreed",
     "BadPicture",
     "CodedFinger",
     "FingerImage",
@@ -23,6 +33,7 @@ __all__ = [
     "LineTorn",
     "ModuleRefused",
     "NoFinger",
+    "OnLine",
     "Phase",
     "PortClosed",
     "Touch",

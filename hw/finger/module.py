@@ -71,19 +71,21 @@ class Sensor:
     """A kind of sensor, known by the size of its image.
 
     Attributes:
+        models: which modules have it.
         width_px: pixels in a row.
         height_px: rows.
         dpi: pixels an inch.
     """
 
+    models: str
     width_px: int
     height_px: int
     dpi: int
 
 
 SENSORS: Final = {
-    18_432: Sensor(192, 192, 508),
-    36_864: Sensor(256, 288, 500),
+    18_432: Sensor("R503", 192, 192, 508),
+    36_864: Sensor("AS608, R307, ZFM-20", 256, 288, 500),
 }
 """By the bytes of an uploaded image. The first is the R503 ([R503] I), the second the optical
 modules of 256 by 288."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,29 @@ class CodedFinger:
 
 Touch: TypeAlias = FingerImage | CodedFinger
 """What a capture gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a driver and its module agreed on.
+
+    Attributes:
+        baud: bits a second on the line.
+        packet_bytes: of the image in each frame.
+    """
+
+    baud: int
+    packet_bytes: int
+
+
+@runtime_checkable
+class OnLine(Protocol):
+    """A sensor on a serial line, which can tell how they speak; for whoever installs it."""
+
+    @property
+    def agreed(self) -> Agreed | None:
+        """What was agreed on; None while the port is not open."""
+        ...
 
 
 class FingerPort(Protocol):

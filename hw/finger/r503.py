@@ -8,8 +8,9 @@ start, the old one is used on. The module authenticates nothing, so it only ever
 stores no template and compares none. After use its buffer is overwritten with white, and it is
 reset where it can be. Does not know what is on an image, nor whether two are alike.
 
-Bounds: `open` ends within about 6 s. A capture ends at most `TRANSFERS` transfers after the touch,
-each no longer than four times what the bytes need (R503 at 115,200 baud: 1.7 s are needed).
+Bounds: `open` ends within about 6 s. No transfer begins later after the first touch than
+`TRANSFERS` of the longest take, which is four times what the largest image needs, however slowly
+bytes come (at 115,200 baud 13 s; an R503 needs 1.7 s).
 
 Spec: [R503].
 """
@@ -17,6 +18,7 @@ Spec: [R503].
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -46,7 +48,7 @@ from hw.finger.module import (
     parse_image,
 )
 from hw.finger.packets import ANY_ADDRESS
-from hw.finger.port import FingerImage, Light, Phase
+from hw.finger.port import Agreed, FingerImage, Light, Phase
 from hw.finger.talk import HELLO_S, TOUCH_S, Talk, Uploaded
 
 if TYPE_CHECKING:
@@ -111,6 +113,12 @@ class R503:
         """A line is taken for a real one."""
         return False
 
+    @property
+    def agreed(self) -> Agreed | None:
+        """Speed and packet size, None while the port is not open."""
+        talk = self._talk
+        return None if talk is None else Agreed(talk.line.baud, self._packet_bytes)
+
     def open(self) -> None:
         """Find the module at any speed, and agree on the best speed and packet size.
 
@@ -153,7 +161,7 @@ class R503:
             PortClosed, DeviceMissing, DeviceTimeout, LineBroken: as the port says.
         """
         told = on_phase or _nobody
-        deadline = time.monotonic() + timeout_s
+        deadline, fetched_by = time.monotonic() + timeout_s, math.inf
         with self._session() as talk:
             for _ in range(TOUCHES):
                 told(Phase.WAITING)
@@ -166,7 +174,9 @@ class R503:
                 taken_ns = time.monotonic_ns()
                 told(Phase.TAKEN)
                 self._light(talk, Light.BUSY)
-                uploaded = self._fetch(talk, told)
+                latest = time.monotonic() + TRANSFERS * talk.longest_upload_s
+                fetched_by = min(fetched_by, latest)
+                uploaded = self._fetch(talk, told, until=fetched_by)
                 if uploaded is None:
                     continue
                 pixels, sensor = parse_image(uploaded)
@@ -289,7 +299,7 @@ class R503:
         self._connect(talk, likely=(talk.line.baud,))
         return talk.ask(Ask.GenImg, timeout_s=TOUCH_S, tries=2)[0]
 
-    def _fetch(self, talk: Talk, told: Callable[[Phase], None]) -> bytes | None:
+    def _fetch(self, talk: Talk, told: Callable[[Phase], None], *, until: float) -> bytes | None:
         """Return the image in the module's buffer, None if the module may have lost it.
 
         One that stopped in the middle is fetched again, and must begin as it had begun: what a
@@ -297,6 +307,8 @@ class R503:
         """
         begun = b""
         for attempt in range(TRANSFERS):
+            if time.monotonic() >= until:
+                break
             if attempt:
                 told(Phase.RETRYING)
                 _log.warning("finger_image_torn attempt=%d", attempt)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hw.finger.port import FingerImage, Light, Phase
+    from hw.finger.port import Agreed, FingerImage, Light, Phase
 
 
 NOISE: Final = 3.0
@@ -55,6 +55,12 @@ class SimulatedFinger:
         """
         pictures = load_folder(folder)
         return cls(PlayedModule(pictures, model=model, fault=fault, speed=speed, noise=noise))
+
+    @property
+    def agreed(self) -> Agreed | None:
+        """What the driver agreed on with the played module."""
+        driver = self._driver
+        return None if driver is None else driver.agreed
 
     def open(self) -> None:
         """Plug the module in and open the driver on its line."""

@@ -149,6 +149,11 @@ class Talk:
             return False
         return code == Code.DONE
 
+    @property
+    def longest_upload_s(self) -> float:
+        """How long an image is listened to at most, at this speed."""
+        return 2 * self.line.seconds_for(MOST_UPLOADED_BYTES)
+
     def upload(self) -> Uploaded:
         """Fetch the image in the module's buffer, which keeps it.
 
@@ -159,7 +164,7 @@ class Talk:
         """
         before = self._parser.discarded_bytes
         self.do(Ask.UpImage)
-        until = time.monotonic() + 2 * self.line.seconds_for(MOST_UPLOADED_BYTES)
+        until = time.monotonic() + self.longest_upload_s
         image, sound_bytes, kind = bytearray(), 0, Kind.DATA
         while kind is Kind.DATA and len(image) <= MOST_UPLOADED_BYTES:
             try:
