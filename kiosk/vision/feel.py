@@ -5,7 +5,8 @@ fingers are weighed together, and when it is enough. A finger is compared with t
 the finger that was asked for and with no other, so that the nominal false match rate is that of one
 comparison; where a chip does not say which finger a fingerprint is of, each is a chance of its own,
 and they are no evidence together. Whose finger it is not is said of two good touches at least: one
-may have slipped. Knows no socket and no sensor; what it keeps ends with its process.
+may have slipped; and so is whose it is, where a sensor shows as little as an R503's. Knows no
+socket and no sensor; what it keeps ends with its process.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ TOUCHES_A_FINGER: Final = 3
 LEAST_MINUTIAE: Final = 8
 """A print of the chip, or a touch, with fewer says nothing of whose it is."""
 LEAST_TOUCHES_OF_ANOTHER: Final = 2
+LEAST_TOUCHES_OF_LITTLE: Final = 2
+LITTLE_PX: Final = 70_000
+"""A touch with fewer pixels at 500 dpi than 256 by 288 shows little of a finger. By one alone
+others match more often than the thresholds say: docs/reference/finger-accuracy.md."""
 UNKNOWN: Final = 0
 """The position of a fingerprint whose record does not say of which finger it is."""
 MAX_VIEWS: Final = 8
@@ -131,6 +136,7 @@ class Feel:
         }
         self._fingers: list[_Finger] = []
         self._asked = 0
+        self._little = False
         self._fmr = 1e-4
         self._ms: dict[str, float] = {}
 
@@ -231,6 +237,7 @@ class Feel:
         """Return what a touch shows, and what is wrong with it. Raises FingerPictureError."""
         with self._timed("extract"):
             grey = picture()
+            self._little |= grey.size < LITTLE_PX
             found = self._extractor.extract(grey)
             failure = self._gate.failure(assess(grey, found))
         if failure is None and len(found.minutiae) < LEAST_MINUTIAE:
@@ -269,7 +276,13 @@ class Feel:
         )
 
     def _band(self) -> FingerBandName:
-        """Return what all touches of all fingers say together."""
+        """Return what all touches of all fingers say together, if they are enough to say it."""
+        band = self._said()
+        touches = sum(len(finger.touches) for finger in self._fingers)
+        few = self._little and touches < LEAST_TOUCHES_OF_LITTLE
+        return "unsure" if few and band in {"same", "same_strong"} else band
+
+    def _said(self) -> FingerBandName:
         felt = [finger for finger in self._fingers if finger.touches]
         if not felt:
             return "none"

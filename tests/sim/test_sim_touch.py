@@ -192,6 +192,17 @@ def test_one_touch_says_of_nobody_that_he_is_another(wire: socket.socket) -> Non
     assert (judged.band, judged.touches) == ("unsure", 1)
 
 
+def test_of_a_small_sensor_one_touch_is_not_enough(wire: socket.socket) -> None:
+    send(wire, *reference(101, 2))
+    wire.sendall(encode(Compare("1e-4")))
+    heard(wire)
+    said = [
+        shown(wire, finger_press.touch(101, number=number)[104:296, 64:256]) for number in (1, 2)
+    ]
+    assert (said[0].hint, said[0].position) == (None, 2)
+    assert (said[1].band in {"same", "same_strong"}, said[1].touches) == (True, 2)
+
+
 def test_two_views_of_one_finger_are_one_finger(wire: socket.socket) -> None:
     """Whoever's finger is laid down is never asked for it twice, and it counts once."""
     send(wire, *reference(101, 2))
