@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh Debian 12: `make demo` and `make test`.
-.PHONY: help setup demo test lint format docs bench fuzz proof kiosk fleet pictures proven clean
+.PHONY: help setup demo test lint format docs bench fuzz faults proof kiosk fleet pictures proven clean
 
 PY = .venv/bin/python
 SETUP = provisioning/developer.sh
@@ -37,6 +37,9 @@ bench: setup ## every benchmark, to build/bench.json
 
 fuzz: setup ## SECONDS=n over every parser, shared; exit 1 for any finding
 	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+faults: setup ## SECONDS=n of kills, partitions, backups and power cuts; exit 1 if a record is lost
+	@$(PY) -m tests.faults --seconds $(or $(SECONDS),60)
 
 proof: setup ## SUITE=fuzz: a long suite; its dated result goes to docs/proof
 	@$(PY) -m tests.proof $(or $(SUITE),fuzz) --seconds $(or $(SECONDS),600)

@@ -3,7 +3,8 @@
 Knows options, output and exit codes. What is taken, stored and answered stands in `fleet`; what a
 fleet home is made of stands in `provisioning`. It opens no identity part: it hasn't the key.
 
-Exit codes: 0 done, or told to end; 1 no such device; 2 usage; 3 a file or the database failed.
+Exit codes: 0 done, or told to end; 1 no such device, or not all was taken; 2 usage; 3 a file or
+the database failed.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from fleet.home import FleetHome, HomeUnusableError
+from fleet.ingest.carried import take_carried
+from fleet.ingest.main import Ingest, Keys
 from fleet.ingest.main import serve as serve_ingest
 from fleet.store.store import Store, StoreError
 from provisioning.fleet_home import init as make_fleet
 from provisioning.private_files import AlreadyThereError
 from tram.parts.service import log_as_json, until_told
+from wire.carried import write_carried
+from wire.errors import WireError
 from wire.policy import Finger
 from wire.record import SECONDS_PER_HOUR, RecordIdentity
 from wire.topics import DEFAULT_SHARDS, MAX_SHARDS
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_SUCH_DEVICE = 1
+NOT_ALL = 1
 FAILED = 3
 MQTT_TLS_PORT = 8883
 
@@ -179,6 +185,53 @@ def records(home: Path, device: str | None, as_json: bool) -> None:
         click.echo(f"{row['record']}  {hour:%Y-%m-%dT%HZ}  {row['outcome']}  {reasons}")
 
 
+@fleet.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_HOME
+@click.option(
+    "--receipts",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write what goes back to the device; there must be none of that name.",
+)
+@_JSON
+def import_(file: Path, home: Path, receipts: Path, as_json: bool) -> None:
+    """Take what `tram outbox export` wrote, exactly as if the broker had brought it.
+
+    Exit codes: 0 all taken; 1 something was refused, or the file is cut off; 2 usage; 3 a file or
+    the database failed.
+
+    Example: tram fleet import groups.tram --home build/fleet --receipts receipts.tram
+    """
+    log_as_json()
+    with _failing(), _store(home) as store, file.open("rb") as source, receipts.open("xb") as back:
+        fleet_home = FleetHome(home)
+        config = fleet_home.config()
+        ingest = Ingest(store, Keys.load(fleet_home, shards=config.shards), config)
+        before = store.dropped()
+        taken = take_carried(ingest, source, shards=config.shards, at=datetime.now(UTC))
+        write_carried(back, taken.receipts.values(), kind="receipts")
+        refused = {
+            why: count - before.get(why, 0)
+            for why, count in store.dropped().items()
+            if count > before.get(why, 0)
+        }
+    told = {
+        "items": taken.items,
+        "refused": refused,
+        "unreadable": taken.unreadable,
+        "cut_off": taken.cut_off,
+        "receipts": len(taken.receipts),
+    }
+    in_words = (
+        f"{taken.items} groups and tombstones read, {sum(refused.values())} refused,"
+        f" {taken.unreadable} unreadable; {len(taken.receipts)} receipts in {receipts}"
+        + ("; the file is cut off" if taken.cut_off else "")
+    )
+    click.echo(json.dumps(told) if as_json else in_words)
+    raise SystemExit(NOT_ALL if refused or taken.unreadable or taken.cut_off else 0)
+
+
 def _devices(store: Store) -> Iterator[dict[str, Any]]:
     for device in store.devices():
         yield {
@@ -196,6 +249,7 @@ def _devices(store: Store) -> Iterator[dict[str, Any]]:
             "refused": device.refused,
             "last_refusal": device.last_refusal,
             "forks": store.forks(device.id),
+            "tombstones": len(store.losses(device.id)),
         }
 
 
@@ -221,6 +275,6 @@ def _failing() -> Iterator[None]:
     """End with FAILED and one line when a file or the database fails."""
     try:
         yield
-    except (AlreadyThereError, HomeUnusableError, StoreError, OSError) as error:
+    except (AlreadyThereError, HomeUnusableError, StoreError, WireError, OSError) as error:
         click.echo(f"tram fleet: {error}", err=True)
         raise SystemExit(FAILED) from error

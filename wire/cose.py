@@ -30,7 +30,7 @@ from pycose.messages.sign1message import Sign1Message
 from wire.canonical import load
 from wire.errors import Malformed, SignatureInvalid, TooLarge
 
-Kind = Literal["group", "receipt", "policy", "status"]
+Kind = Literal["group", "receipt", "policy", "status", "tombstone"]
 """What is signed. The kind is inside the signature."""
 
 MAX_SIGNED_BYTES: Final = 98_304

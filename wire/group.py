@@ -150,6 +150,7 @@ class SealedGroup(Struct, frozen=True, kw_only=True):
         previous_head: the chain's head before it.
         head: the chain's head after it.
         raw: the COSE_Sign1.
+        lost: it is a tombstone: it stands for records that will never come.
     """
 
     lane: Lane
@@ -158,6 +159,7 @@ class SealedGroup(Struct, frozen=True, kw_only=True):
     previous_head: bytes
     head: bytes
     raw: bytes
+    lost: bool = False
 
     def __repr__(self) -> str:
         """Show its place only."""

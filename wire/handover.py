@@ -40,18 +40,18 @@ class Hello(Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_field
 
 
 class GroupOut(Struct, frozen=True, kw_only=True, tag="group", forbid_unknown_fields=True):
-    """Station: a signed group to deliver unchanged.
+    """Station: a signed group, or a tombstone in its place, to deliver unchanged.
 
     Attributes:
         lane: which lane.
         first: the sequence number of its first record.
-        count: records in it.
+        count: how many numbers it accounts for; of a group at most 64.
         raw: the COSE_Sign1.
     """
 
     lane: Lane
     first: Seq
-    count: Annotated[int, Meta(ge=1, le=64)]
+    count: Seq
     raw: Signed
 
 

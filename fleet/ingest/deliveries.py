@@ -1,8 +1,9 @@
 """What a message proves: a group that its enrolled station signed and that ingest could open.
 
-Knows the order of the checks: topic, enrolment, signature, whose group it says it is, opening,
-schema, simulators. Does not know the broker nor the database; who is enrolled is a parameter. The
-identity parts stay sealed inside the group: the key that opens them isn't here.
+Or a tombstone: the station's word that numbers are lost. Knows the order of the checks: topic,
+enrolment, signature, whose group it says it is, opening, schema, simulators. Does not know the
+broker nor the database; who is enrolled is a parameter. The identity parts stay sealed inside the
+group: the key that opens them isn't here.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from fleet.store.acceptance import GroupPlace
-from fleet.store.store import Delivery, LaneName
+from fleet.store.store import Delivery, LaneName, Loss
 from wire.errors import Malformed, SealBroken, SignatureInvalid, WireError
 from wire.group import open_operations, verify_group
+from wire.tombstone import is_tombstone, verify_tombstone
 from wire.topics import Topic, parse
 
 if TYPE_CHECKING:
@@ -72,6 +74,57 @@ def topic_of(text: str, *, shards: int) -> Topic:
     if found.kind not in UPWARDS:
         raise RefusedError("topic_foreign")
     return found
+
+
+def read_delivery(
+    payload: bytes,
+    topic: Topic,
+    *,
+    enrolled: Callable[[str], Device | None],
+    key: OpeningKey,
+    simulators_allowed: bool,
+) -> Delivery | Loss:
+    """Return what a message on a device's `ev` topic delivers: a group or a tombstone.
+
+    Raises:
+        RefusedError: it is not to be stored.
+    """
+    if is_tombstone(payload):
+        return read_tombstone(payload, topic, enrolled=enrolled)
+    return read_group(
+        payload, topic, enrolled=enrolled, key=key, simulators_allowed=simulators_allowed
+    )
+
+
+def read_tombstone(
+    payload: bytes, topic: Topic, *, enrolled: Callable[[str], Device | None]
+) -> Loss:
+    """Return what a device says that it lost.
+
+    Raises:
+        RefusedError: it is not to be stored.
+    """
+    device = _enrolled(topic, enrolled)
+    try:
+        found = verify_tombstone(payload, device.station_key)
+    except SignatureInvalid:
+        raise RefusedError("signature_invalid") from None
+    except WireError:
+        raise RefusedError("malformed") from None
+    body = found.body
+    if body.device != device.id:
+        raise RefusedError("device_other", device=device.id)
+    return Loss(
+        lane=LaneName(body.device, body.epoch, body.lane),
+        first=body.first,
+        last=body.last,
+        given=body.given,
+        previous_head=body.previous_head,
+        head=found.head,
+        restarts=body.next_head is None,
+        quarantine=body.quarantine,
+        sealed=payload,
+    )
 
 
 def read_group(

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from fleet.home import HomeUnusableError
-from fleet.ingest.deliveries import RefusedError, read_group, read_status, topic_of
+from fleet.ingest.deliveries import RefusedError, read_delivery, read_status, topic_of
 from fleet.ingest.mqtt import Address, Line
 from fleet.opening_key import opening_key_from_pem
 from fleet.store.acceptance import Acceptance
-from fleet.store.store import Drop, LinkWord, Store
+from fleet.store.store import Drop, LinkWord, Loss, Store
 from wire.cose import PrivateKeySigner
 from wire.errors import WireError
 from wire.receipt import Receipt, sign_receipt
@@ -89,7 +89,7 @@ class Ingest:
         Raises:
             StoreError: nothing was stored; no receipt may be sent.
         """
-        deliveries: list[Delivery] = []
+        deliveries: list[Delivery | Loss] = []
         drops: list[Drop] = []
         links: dict[str, LinkWord] = {}
         for message in messages:
@@ -97,7 +97,7 @@ class Ingest:
                 where = topic_of(message.topic, shards=self._config.shards)
                 if where.kind == "ev":
                     deliveries.append(
-                        read_group(
+                        read_delivery(
                             message.payload,
                             where,
                             enrolled=self._store.device,
@@ -117,6 +117,8 @@ class Ingest:
         for delivery, verdict in zip(deliveries, batch.verdicts, strict=True):
             if verdict is Acceptance.FORK:
                 log.error("device_forked", device=delivery.lane.device, lane=delivery.lane.lane)
+            elif verdict is Acceptance.STORE and isinstance(delivery, Loss):
+                log.error("records_lost", device=delivery.lane.device, lane=delivery.lane.lane)
         if batch.verdicts:
             log.info("groups_taken", groups=len(batch.verdicts), dropped=len(drops))
         return [self._receipt(reached) for reached in batch.reached]

@@ -69,6 +69,24 @@ STEPS: tuple[str, ...] = (
         count BIGINT NOT NULL
     );
     """,
+    """
+    CREATE TABLE tombstone (
+        device TEXT NOT NULL,
+        epoch BLOB NOT NULL,
+        lane TEXT NOT NULL,
+        first BIGINT NOT NULL,
+        last BIGINT NOT NULL,
+        given BIGINT NOT NULL,
+        previous_head BLOB NOT NULL,
+        head BLOB NOT NULL,
+        quarantine BLOB NOT NULL,
+        sealed BLOB NOT NULL,
+        received_at TEXT NOT NULL,
+        PRIMARY KEY (device, epoch, lane, first, last),
+        FOREIGN KEY (device, epoch, lane) REFERENCES lane (device, epoch, lane)
+    );
+    """,
 )
 """Step n makes version n + 1. `operations` is the opened operations part as JSON; `sealed` is the
-whole group as the station signed it, identity ciphertexts inside, never opened here."""
+whole group as the station signed it, identity ciphertexts inside, never opened here. A tombstone
+covers first to last; that its station lost them doesn't mean that they are not stored."""

@@ -17,7 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fleet.store.acceptance import NOTHING_STORED, Acceptance, GroupPlace, LaneMarks, judge
+from fleet.store.acceptance import (
+    NOTHING_STORED,
+    Acceptance,
+    GroupPlace,
+    LaneMarks,
+    LossPlace,
+    judge,
+    judge_loss,
+)
 from fleet.store.schema import STEPS
 from wire.group import genesis_head
 
@@ -86,6 +94,33 @@ class Delivery:
     lane: LaneName
     place: GroupPlace
     operations: tuple[str, ...] = field(repr=False)
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One tombstone, verified.
+
+    Attributes:
+        lane: whose it is.
+        first: the first number that will never come.
+        last: the last one.
+        given: how many of them were surely given.
+        previous_head: the chain head before first.
+        head: the chain head that the lane goes on from.
+        restarts: what came after is not known.
+        quarantine: what names the bytes that its station kept.
+        sealed: the tombstone as it came.
+    """
+
+    lane: LaneName
+    first: int
+    last: int
+    given: int
+    previous_head: bytes
+    head: bytes
+    restarts: bool
+    quarantine: bytes
     sealed: bytes = field(repr=False)
 
 
@@ -211,6 +246,15 @@ class Store:
         """Return how many groups of a device tell another story than the stored one."""
         return self._count("SELECT count(*) FROM fork WHERE device = ?", (device,))
 
+    def losses(self, device: str) -> list[tuple[LaneName, int, int, int]]:
+        """Return (lane, first, last, surely given) of every tombstone of a device."""
+        rows = self._rows(
+            "SELECT epoch, lane, first, last, given FROM tombstone WHERE device = ?"
+            " ORDER BY epoch, lane, first, last",
+            (device,),
+        )
+        return [(LaneName(device, row[0], row[1]), *row[2:]) for row in rows]
+
     def records_held(self, device: str) -> int:
         """Return how many records of a device are stored."""
         return self._count("SELECT count(*) FROM record WHERE device = ?", (device,))
@@ -237,7 +281,7 @@ class Store:
 
     def accept(
         self,
-        deliveries: Sequence[Delivery],
+        deliveries: Sequence[Delivery | Loss],
         *,
         drops: Sequence[Drop] = (),
         links: Mapping[str, LinkWord] | None = None,
@@ -246,7 +290,7 @@ class Store:
         """Store what continues its lane, keep what forks, and return how far the lanes are.
 
         Args:
-            deliveries: verified groups, in the order they came.
+            deliveries: verified groups and tombstones, in the order they came.
             drops: messages that were not taken, to be counted.
             links: device to what was last said of its link.
             at: now.
@@ -264,7 +308,7 @@ class Store:
                     for device, word in (links or {}).items()
                 ],
             )
-            verdicts = tuple(self._accept(delivery, at=_text(at)) for delivery in deliveries)
+            verdicts = tuple(self._take(delivery, at=_text(at)) for delivery in deliveries)
             lanes = dict.fromkeys(delivery.lane for delivery in deliveries)
             _, audit_head = self._audit_end()
             reached = tuple(LaneReached(lane, self.marks(lane), audit_head) for lane in lanes)
@@ -300,17 +344,70 @@ class Store:
                 last = number
         return head
 
+    def _take(self, delivery: Delivery | Loss, *, at: str) -> Acceptance:
+        lane = delivery.lane
+        if isinstance(delivery, Loss):
+            verdict, place = self._lose(delivery, at=at), (delivery.first, delivery.head)
+        else:
+            verdict = self._accept(delivery, at=at)
+            place = (delivery.place.first, delivery.place.head)
+        if verdict is Acceptance.FORK:
+            self._db.execute(
+                "INSERT INTO fork (device, epoch, lane, first, head, sealed, received_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (lane.device, lane.epoch, lane.lane, *place, delivery.sealed, at),
+            )
+        self._db.execute("UPDATE device SET last_seen = ? WHERE id = ?", (at, lane.device))
+        return verdict
+
+    def _lose(self, loss: Loss, *, at: str) -> Acceptance:
+        """Let a lane go on over what its station lost."""
+        lane = loss.lane
+        key = (lane.device, lane.epoch, lane.lane)
+        place = LossPlace(
+            *(loss.first, loss.last, loss.previous_head, loss.head, loss.restarts),
+            begins_on=self._built_on(lane, loss.first),
+            ends_on=self._built_on(lane, loss.last + 1),
+        )
+        verdict = judge_loss(
+            place,
+            self.marks(lane),
+            genesis=genesis_head(device=lane.device, epoch=lane.epoch, lane=lane.lane),
+            stored=self._has_tombstone(loss),
+        )
+        if verdict is Acceptance.STORE:
+            self._advance(lane, LaneMarks(loss.last, loss.head))
+            self._db.execute(
+                "INSERT INTO tombstone (device, epoch, lane, first, last, given, previous_head,"
+                " head, quarantine, sealed, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(*key, loss.first, loss.last, loss.given, loss.previous_head, loss.head),
+                    *(loss.quarantine, loss.sealed, at),
+                ),
+            )
+            self._extend_audit(hashlib.sha256(loss.sealed).digest())
+        return verdict
+
+    def _advance(self, lane: LaneName, marks: LaneMarks) -> None:
+        self._db.execute(
+            "INSERT INTO lane (device, epoch, lane, high_water, head) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (device, epoch, lane)"
+            " DO UPDATE SET high_water = excluded.high_water, head = excluded.head",
+            (lane.device, lane.epoch, lane.lane, marks.high_water, marks.head),
+        )
+
     def _accept(self, delivery: Delivery, *, at: str) -> Acceptance:
         lane, place = delivery.lane, delivery.place
         key = (lane.device, lane.epoch, lane.lane)
-        verdict = judge(place, self.marks(lane), self._stored(lane, place.first))
+        verdict = judge(
+            place,
+            self.marks(lane),
+            self._stored(lane, place.first),
+            lost=self._is_lost(lane, place),
+        )
         if verdict is Acceptance.STORE:
-            self._db.execute(
-                "INSERT INTO lane (device, epoch, lane, high_water, head) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (device, epoch, lane)"
-                " DO UPDATE SET high_water = excluded.high_water, head = excluded.head",
-                (*key, place.last, place.head),
-            )
+            self._advance(lane, LaneMarks(place.last, place.head))
+        if verdict in (Acceptance.STORE, Acceptance.FOUND):
             self._db.execute(
                 "INSERT INTO commit_group (device, epoch, lane, first, count, previous_head, head,"
                 " sealed, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -327,13 +424,6 @@ class Store:
                 ),
             )
             self._extend_audit(place.head)
-        elif verdict is Acceptance.FORK:
-            self._db.execute(
-                "INSERT INTO fork (device, epoch, lane, first, head, sealed, received_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (*key, place.first, place.head, delivery.sealed, at),
-            )
-        self._db.execute("UPDATE device SET last_seen = ? WHERE id = ?", (at, lane.device))
         return verdict
 
     def _count_drops(self, drops: Sequence[Drop]) -> None:
@@ -355,6 +445,40 @@ class Store:
             (lane.device, lane.epoch, lane.lane, first),
         )
         return GroupPlace(*rows[0]) if rows else None
+
+    def _built_on(self, lane: LaneName, first: int) -> bytes | None:
+        """Return the chain head that what is stored from a number on was built on."""
+        rows = self._rows(
+            "SELECT previous_head FROM commit_group"
+            " WHERE device = ?1 AND epoch = ?2 AND lane = ?3 AND first = ?4"
+            " UNION ALL SELECT previous_head FROM tombstone"
+            " WHERE device = ?1 AND epoch = ?2 AND lane = ?3 AND first = ?4",
+            (lane.device, lane.epoch, lane.lane, first),
+        )
+        return rows[0][0] if rows else None
+
+    def _has_tombstone(self, loss: Loss) -> bool:
+        lane = loss.lane
+        rows = self._rows(
+            "SELECT previous_head, head FROM tombstone"
+            " WHERE device = ? AND epoch = ? AND lane = ? AND first = ? AND last = ?",
+            (lane.device, lane.epoch, lane.lane, loss.first, loss.last),
+        )
+        return rows == [(loss.previous_head, loss.head)]
+
+    def _is_lost(self, lane: LaneName, place: GroupPlace) -> bool:
+        """Return whether a tombstone covers a group and no record of it is stored."""
+        key = (lane.device, lane.epoch, lane.lane)
+        covered = self._count(
+            "SELECT count(*) FROM tombstone"
+            " WHERE device = ? AND epoch = ? AND lane = ? AND first <= ? AND last >= ?",
+            (*key, place.first, place.last),
+        )
+        return covered > 0 and not self._count(
+            "SELECT count(*) FROM record"
+            " WHERE device = ? AND epoch = ? AND lane = ? AND seq BETWEEN ? AND ?",
+            (*key, place.first, place.last),
+        )
 
     def _audit_end(self) -> tuple[int, bytes]:
         rows = self._rows("SELECT number, head FROM audit ORDER BY number DESC LIMIT 1")

@@ -25,6 +25,27 @@ class QueueFailed(OutboxError):
     """The file can't be used, or what became of the last write isn't known. Reopen or repair."""
 
 
+class QueueDamaged(QueueFailed):
+    """The file isn't what was written: repair it. What it still holds isn't lost by waiting."""
+
+
+class QueueNewer(QueueFailed):
+    """A newer version of this software made the file: nothing is read, changed or lost.
+
+    Attributes:
+        version: of the file's tables.
+        spoken: the newest version that this software knows.
+    """
+
+    def __init__(self, *, version: int, spoken: int) -> None:
+        super().__init__(
+            f"the queue was made by a newer version ({version}, here {spoken}); it is left as it is"
+            " until that version is back"
+        )
+        self.version = version
+        self.spoken = spoken
+
+
 class QueueBroken(OutboxError):
     """What the file holds is not what this station signed, whole and in order.
 

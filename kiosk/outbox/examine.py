@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from kiosk.outbox.errors import QueueBroken
 from wire.errors import WireError
 from wire.group import genesis_head, verify_group
+from wire.tombstone import verify_tombstone
 
 if TYPE_CHECKING:
     from kiosk.outbox.store import LaneState, Owner, Store
@@ -39,10 +40,17 @@ class Status(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was read and found whole."""
+    """What was read and found whole.
+
+    Attributes:
+        groups: how many of them.
+        records: how many in them.
+        tombstones: how many stand in the place of records that are lost.
+    """
 
     groups: int
     records: int
+    tombstones: int = 0
 
 
 def status_of(store: Store, *, now: float) -> Status:
@@ -84,20 +92,25 @@ def examine(store: Store, *, station_key: bytes) -> Examined:
     """
     store.check_pages()
     owner = store.owner()
-    groups = records = 0
+    groups = records = tombstones = 0
     for state in store.lanes():
         _walk(store, state, owner)
         after = 0
         while found := store.groups(state.lane, after_seq=after, limit=1):
             _check_group(found[0], owner, station_key)
             after = found[0].last
-            groups += 1
-            records += found[0].count
-    return Examined(groups, records)
+            if found[0].lost:
+                tombstones += 1
+            else:
+                groups += 1
+                records += found[0].count
+    return Examined(groups, records, tombstones)
 
 
 def _walk(store: Store, state: LaneState, owner: Owner) -> None:
     """Follow the links from the oldest held group to the lane's head."""
+    if not state.sound:
+        raise QueueBroken(state.lane, state.next_seq, "the lane's own row is damaged")
     links = store.links(state.lane)
     oldest_first, _, head, _ = links[0] if links else (state.next_seq, 0, state.chain_head, b"")
     if oldest_first > state.acked_seq + 1:
@@ -117,7 +130,7 @@ def _walk(store: Store, state: LaneState, owner: Owner) -> None:
 
 def _check_group(group: SealedGroup, owner: Owner, station_key: bytes) -> None:
     try:
-        signed = verify_group(group.raw, station_key)
+        signed = (verify_tombstone if group.lost else verify_group)(group.raw, station_key)
     except WireError as error:
         raise QueueBroken(group.lane, group.first, "the group is not as it was signed") from error
     body = signed.body

@@ -8,15 +8,26 @@ a record means, nor who is asking. Safe for several threads; a call may wait for
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from kiosk.outbox.errors import OutboxError, QueueFailed, QueueFull, ReceiptRefused
+from kiosk.outbox.errors import (
+    OutboxError,
+    QueueBroken,
+    QueueDamaged,
+    QueueFailed,
+    QueueFull,
+    ReceiptRefused,
+)
 from kiosk.outbox.examine import Examined, Status, examine, status_of
+from kiosk.outbox.findings import check_marks
+from kiosk.outbox.marks import Lock, Marks, read_marks, set_marks_aside
+from kiosk.outbox.mending import forget_log, keep_log, repair, settle
 from kiosk.outbox.store import (
     DEFAULT_QUOTA_BYTES,
     Birth,
@@ -24,7 +35,6 @@ from kiosk.outbox.store import (
     Owner,
     Store,
     insert_group,
-    mark_acknowledged,
     prune,
 )
 from wire.group import (
@@ -43,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from kiosk.outbox.marks import Known
     from wire.cose import Signer
     from wire.receipt import VerifiedReceipt
     from wire.seal import Randomness, Recipients
@@ -50,6 +61,10 @@ if TYPE_CHECKING:
 SECONDS_PER_DAY: Final = 86_400
 EPOCH_BYTES: Final = 16
 
+MAX_MENDS: Final = 3
+"""While a queue is open: a disk that goes on damaging it is to be replaced."""
+
+_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -105,27 +120,107 @@ def encode_draft(draft: Draft) -> EncodedDraft:
     return EncodedDraft(draft.lane, encode_record(draft.operations, draft.identity))
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What one opening holds."""
+
+    store: Store
+    marks: Marks
+    lock: Lock
+
+    def close(self) -> None:
+        self.store.close()
+        self.marks.close()
+        self.lock.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How one station opens its queue, and opens it again when it was mended."""
+
+    path: Path
+    device: str
+    signer: Signer
+    quota_bytes: int
+    now: Callable[[], float]
+    randomness: Randomness
+    mends: bool
+
+    def opened(self) -> _Files:
+        settle(self.path)
+        held = Lock.of(self.path, alone=False)
+        try:
+            store, marks = self._opened()
+        except BaseException:
+            held.close()
+            raise
+        return _Files(store, marks, held)
+
+    def mend(self, why: str) -> None:
+        repair(self.path, device=self.device, signer=self.signer, now=self.now(), why=why)
+        _log.error("queue_mended")
+
+    def _opened(self) -> tuple[Store, Marks]:
+        found = read_marks(self.path)
+        ours = found is not None and found.of(self.device, self.signer.public_key_der)
+        known = found if ours else None
+        if known is not None and not _has_bytes(self.path):
+            # Before SQLite sees the log: beside an empty database it deletes it.
+            raise QueueDamaged("the database is missing")
+        keep_log(self.path)
+        store = Store.open(
+            self.path, quota_bytes=self.quota_bytes, birth=lambda: self._birth(known)
+        )
+        try:
+            marks = self._checked(store, found, known)
+        except BaseException:
+            store.close()
+            raise
+        forget_log(self.path)
+        return store, marks
+
+    def _birth(self, known: Known | None) -> Birth:
+        if known is not None:
+            raise QueueDamaged("the database has lost its tables")
+        epoch = self.randomness(EPOCH_BYTES)
+        heads = {lane: genesis_head(device=self.device, epoch=epoch, lane=lane) for lane in LANES}
+        return Birth(Owner(self.device, epoch, self.signer.public_key_der), heads)
+
+    def _checked(self, store: Store, found: Known | None, known: Known | None) -> Marks:
+        """Compare what the file says with whom it is for and with what is known beside it."""
+        owner = store.owner()
+        if (owner.device, owner.station_key) != (self.device, self.signer.public_key_der):
+            # Whether it is, or only its row is damaged, what is signed in it tells.
+            failed = QueueDamaged if self.mends else QueueFailed
+            raise failed("this queue is another device's or another key's")
+        check_marks(store, known)
+        states = [store.lane(lane) for lane in LANES] if self.mends else store.lanes()
+        if found is not None and (known is None or known.epoch != owner.epoch):
+            set_marks_aside(self.path, found.epoch)
+            known = None
+        return Marks.open(
+            self.path, owner, known, {state.lane: state.next_seq - 1 for state in states}
+        )
+
+
 class Outbox:
     """The queue of one station. Made by `open` alone; close it, or use it as a context."""
 
     def __init__(
-        self,
-        store: Store,
-        *,
-        signer: Signer,
-        recipients: Recipients,
-        retention: Retention,
-        now: Callable[[], float],
-        randomness: Randomness,
+        self, way: _Way, files: _Files, *, recipients: Recipients, retention: Retention
     ) -> None:
-        self._store = store
-        self._signer = signer
+        self._way = way
         self._recipients = recipients
         self._retention = retention
-        self._now = now
-        self._randomness = randomness
+        self._now = way.now
         self._lock = threading.Lock()
-        self._owner = store.owner()
+        self._mends_left = MAX_MENDS if way.mends else 0
+        self._take(files)
+
+    def _take(self, files: _Files) -> None:
+        self._files = files
+        self._store = files.store
+        self._owner = files.store.owner()
 
     @classmethod
     def open(
@@ -139,6 +234,7 @@ class Outbox:
         retention: Retention = Retention(),
         now: Callable[[], float] = time.time,
         randomness: Randomness = secrets.token_bytes,
+        mends: bool = False,
     ) -> Self:
         """Open the queue, or begin a new one with a new epoch.
 
@@ -151,34 +247,37 @@ class Outbox:
             retention: how long acknowledged groups stay.
             now: UTC seconds.
             randomness: gives epochs and keys.
+            mends: a damaged queue is mended, here and whenever damage is met: what can't be read
+                gets tombstones, the bytes go into quarantine, the rest goes on.
 
         Raises:
             Malformed: device is not a device id.
-            QueueFull: no room to begin.
+            QueueFull: no room to begin, or to mend.
+            QueueNewer: a newer version made it; it is left as it is.
+            QueueDamaged, QueueBroken: it is damaged, and isn't to be mended.
             QueueFailed: the file can't be used, or is the queue of another device or key.
         """
         device_id(device)
-
-        def birth() -> Birth:
-            epoch = randomness(EPOCH_BYTES)
-            heads = {lane: genesis_head(device=device, epoch=epoch, lane=lane) for lane in LANES}
-            return Birth(Owner(device, epoch, signer.public_key_der), heads)
-
-        store = Store.open(path, quota_bytes=quota_bytes, birth=birth)
+        way = _Way(
+            path=path,
+            device=device,
+            signer=signer,
+            quota_bytes=quota_bytes,
+            now=now,
+            randomness=randomness,
+            mends=mends,
+        )
         try:
-            owner = store.owner()
-            if (owner.device, owner.station_key) != (device, signer.public_key_der):
-                raise QueueFailed("this queue is another device's or another key's")
-            return cls(
-                store,
-                signer=signer,
-                recipients=recipients,
-                retention=retention,
-                now=now,
-                randomness=randomness,
-            )
+            files = way.opened()
+        except (QueueDamaged, QueueBroken) as error:
+            if not mends:
+                raise
+            way.mend(str(error))
+            files = way.opened()
+        try:
+            return cls(way, files, recipients=recipients, retention=retention)
         except OutboxError:
-            store.close()
+            files.close()
             raise
 
     def __enter__(self) -> Self:
@@ -190,7 +289,7 @@ class Outbox:
     def close(self) -> None:
         """Close the file. Every call after raises QueueFailed."""
         with self._lock:
-            self._store.close()
+            self._files.close()
 
     @property
     def device(self) -> str:
@@ -223,13 +322,47 @@ class Outbox:
     def append_encoded(self, drafts: Sequence[EncodedDraft]) -> tuple[RecordIdentity, ...]:
         """File drafts that are encoded already; see `append`."""
         with self._lock:
-            self._store.bound_growth()
             try:
-                return self._file(drafts)
-            except QueueFull:
-                if not self._prune(Retention(days=0, bytes=0)):
-                    raise
+                identities = self._append(drafts)
+            except (QueueDamaged, QueueBroken) as error:
+                self._mend(error)  # for the next ones: what became of these isn't known
+                raise
+            for lane in {one.lane for one in identities}:
+                last = max(one.seq for one in identities if one.lane == lane)
+                self._files.marks.note(lane, last)
+            return identities
+
+    def _append(self, drafts: Sequence[EncodedDraft]) -> tuple[RecordIdentity, ...]:
+        self._store.bound_growth()
+        try:
             return self._file(drafts)
+        except QueueFull:
+            if not self._prune(Retention(days=0, bytes=0)):
+                raise
+        return self._file(drafts)
+
+    def _mend(self, error: OutboxError) -> None:
+        """Mend the queue, if that is to be done and was not done too often.
+
+        Raises:
+            OutboxError: it can't be mended; the queue is closed.
+        """
+        if self._mends_left <= 0:
+            return
+        self._mends_left -= 1
+        self._files.close()
+        self._way.mend(str(error))
+        self._take(self._way.opened())
+
+    def _mending(self, work: Callable[[], _T]) -> _T:
+        """Do what changes nothing if it fails; over damage that was mended, once more."""
+        try:
+            return work()
+        except (QueueDamaged, QueueBroken) as error:
+            if self._mends_left <= 0:
+                raise
+            self._mend(error)
+        return work()
 
     def _file(self, drafts: Sequence[EncodedDraft]) -> tuple[RecordIdentity, ...]:
         identities: dict[int, RecordIdentity] = {}
@@ -249,9 +382,11 @@ class Outbox:
         head, seq = state.chain_head, state.next_seq
         at = int(self._now())
         for run in partition(records):
+            self._files.marks.reserve(lane, seq + len(run) - 1)
             group = self._sealed(run, lane, seq, head)
             insert_group(db, group, [record.type for record in run], at=at)
             head, seq = group.head, group.last + 1
+        self._store.put_lane(replace(state, next_seq=seq, chain_head=head))
         return state.next_seq
 
     def _sealed(
@@ -266,8 +401,8 @@ class Outbox:
                 first=first,
                 previous_head=head,
                 recipients=self._recipients,
-                signer=self._signer,
-                randomness=self._randomness,
+                signer=self._way.signer,
+                randomness=self._way.randomness,
             )
         except Exception as error:  # the signer is a device: whatever it raises, nothing is filed
             raise QueueFailed("the group can't be sealed and signed") from error
@@ -302,7 +437,7 @@ class Outbox:
     def unacknowledged(
         self, lane: Lane, after_seq: int | None = None, limit: int = 16
     ) -> tuple[SealedGroup, ...]:
-        """Return the groups to send, in order.
+        """Return the groups and tombstones to send, in order.
 
         Args:
             lane: of which lane.
@@ -311,17 +446,20 @@ class Outbox:
             limit: at most so many groups.
 
         Raises:
-            QueueFailed: the file can't be used.
+            QueueBroken, QueueFailed: the file can't be used.
         """
+
+        def held() -> tuple[SealedGroup, ...]:
+            after = self._store.lane(lane).acked_seq if after_seq is None else after_seq
+            return self._store.groups(lane, after_seq=after, limit=limit)
+
         with self._lock:
-            if after_seq is None:
-                after_seq = self._store.lane(lane).acked_seq
-            return self._store.groups(lane, after_seq=after_seq, limit=limit)
+            return self._mending(held)
 
     def lane(self, lane: Lane) -> LaneState:
-        """Return where a lane stands. Raises QueueFailed."""
+        """Return where a lane stands. Raises QueueBroken or QueueFailed."""
         with self._lock:
-            return self._store.lane(lane)
+            return self._mending(lambda: self._store.lane(lane))
 
     def acknowledge(self, receipt: VerifiedReceipt) -> Acknowledgement:
         """Believe a receipt, if it tells this queue's own history; then retention may delete.
@@ -334,7 +472,7 @@ class Outbox:
         if (receipt.device, receipt.epoch) != (self.device, self.epoch):
             raise ReceiptRefused("a receipt for another queue")
         with self._lock:
-            found = self._draining(lambda: self._acknowledge(receipt))
+            found = self._mending(lambda: self._draining(lambda: self._acknowledge(receipt)))
             if found is Acknowledgement.ADVANCED:
                 with contextlib.suppress(QueueFull):  # noted already; the rest goes another time
                     self._prune(self._retention)
@@ -343,17 +481,26 @@ class Outbox:
     def _acknowledge(self, receipt: VerifiedReceipt) -> Acknowledgement:
         with self._store.transaction() as db:
             state = self._store.lane(receipt.lane)
-            self._check_head(receipt, state)
+            if not self._is_ours(receipt, state):
+                return Acknowledgement.REPEATED
             if receipt.high_water < state.acked_seq:
                 return Acknowledgement.BEHIND
             if receipt.high_water == state.acked_seq:
                 return Acknowledgement.REPEATED
-            mark_acknowledged(db, receipt.lane, receipt.high_water)
+            self._store.put_lane(replace(state, acked_seq=receipt.high_water))
             self._prune_some(db, self._retention)
             return Acknowledgement.ADVANCED
 
-    def _check_head(self, receipt: VerifiedReceipt, state: LaneState) -> None:
-        """Compare the fleet's chain with ours at its high-water mark, as far as ours is kept."""
+    def _is_ours(self, receipt: VerifiedReceipt, state: LaneState) -> bool:
+        """Compare the fleet's chain with ours at its high-water mark, as far as ours is kept.
+
+        Returns:
+            False: it stands within a tombstone: the fleet had some of what is lost here, and
+            doesn't know of the loss yet. There is nothing to compare with.
+
+        Raises:
+            ReceiptRefused: it has another history.
+        """
         ours: bytes | None
         if receipt.high_water == state.next_seq - 1:
             ours = state.chain_head
@@ -363,9 +510,12 @@ class Outbox:
             group = self._store.group_ending(receipt.lane, receipt.high_water)
             ours = None if group is None else group.head
         if ours is None and receipt.high_water <= state.acked_seq:
-            return  # pruned long ago: nothing left to compare, and nothing will be deleted
+            return True  # pruned long ago: nothing left to compare, and nothing will be deleted
+        if ours is None and self._store.spans(receipt.lane, receipt.high_water):
+            return False
         if ours != receipt.chain_head:
             raise ReceiptRefused("the fleet holds another history of this queue", forked=True)
+        return True
 
     def status(self) -> Status:
         """Return the state of the queue as `tram outbox status --json` prints it.
@@ -385,3 +535,10 @@ class Outbox:
         """
         with self._lock:
             return examine(self._store, station_key=self._owner.station_key)
+
+
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False

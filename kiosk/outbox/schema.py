@@ -2,14 +2,15 @@
 
 Sequence numbers live in `lanes`, never in an AUTOINCREMENT: deleting a row can't give its number
 away again. Nothing here is ordered or found by a clock; `filed_at` serves the retention of what is
-already acknowledged, and the age that staff see.
+already acknowledged, and the age that staff see. A tombstone stands among the groups, in the place
+of what it is for.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from kiosk.outbox.errors import QueueFailed
+from kiosk.outbox.errors import QueueDamaged, QueueNewer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -59,24 +60,44 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE meta ADD COLUMN usable_from INTEGER NOT NULL DEFAULT 2",
+        "ALTER TABLE lanes ADD COLUMN sum BLOB",
+        "ALTER TABLE groups ADD COLUMN sum INTEGER",
+        "ALTER TABLE groups ADD COLUMN lost INTEGER NOT NULL DEFAULT 0",
+    ),
 )
+"""`meta.usable_from` is the oldest version whose software may go on with the file: a migration that
+only adds what older software does without leaves it, any other raises it. `lanes.sum` and
+`groups.sum` tell a damaged row from a true one; rows of version 1 have none until they are written
+again."""
 
 
 def recognise(db: sqlite3.Connection) -> int:
     """Return the version of the tables, 0 for a new file, having changed nothing.
 
     Raises:
-        QueueFailed: the file is another program's or a newer version's.
+        QueueDamaged: the file is another program's, or isn't what ours once was.
+        QueueNewer: a newer version made it, and this one may not touch it.
         sqlite3.Error: it isn't a database, or the disk refuses.
     """
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION_ID and tables:
-        raise QueueFailed("this database is not a queue")
-    if version > len(MIGRATIONS):
-        raise QueueFailed(f"the queue was made by a newer version ({version})")
+        raise QueueDamaged("this database is not a queue")
+    if version > len(MIGRATIONS) and not _usable(db):
+        raise QueueNewer(version=version, spoken=len(MIGRATIONS))
     return cast("int", version)
+
+
+def _usable(db: sqlite3.Connection) -> bool:
+    """Return whether what made a newer file says that this version may go on with it."""
+    columns = {name for _, name, *_ in db.execute("PRAGMA table_info(meta)")}
+    if "usable_from" not in columns:
+        return False
+    (oldest,) = db.execute("SELECT total(usable_from) FROM meta").fetchone()
+    return bool(0 < oldest <= len(MIGRATIONS))
 
 
 def migrate(db: sqlite3.Connection) -> None:
@@ -87,7 +108,7 @@ def migrate(db: sqlite3.Connection) -> None:
         sqlite3.Error: the disk refuses.
     """
     version = recognise(db)
-    if version == len(MIGRATIONS):
+    if version >= len(MIGRATIONS):
         return  # even the same pragma again would be a write, and the disk may be full
     for statements in MIGRATIONS[version:]:
         for statement in statements:

@@ -9,14 +9,23 @@ failed sync nobody knows what the disk holds, so it is opened again, never retri
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sqlite3
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
-from kiosk.outbox.errors import OutboxError, QueueFailed, QueueFull
+from kiosk.outbox.errors import (
+    OutboxError,
+    QueueBroken,
+    QueueDamaged,
+    QueueFailed,
+    QueueFull,
+)
 from kiosk.outbox.schema import migrate, recognise
-from wire.group import MAX_RECORDS, SealedGroup
+from wire.canonical import dump
+from wire.group import SealedGroup
 from wire.record import LANES, Lane
 
 if TYPE_CHECKING:
@@ -33,9 +42,18 @@ PRUNE_BYTES: Final = 128 * 1024
 
 _BLOCK_BYTES: Final = 4096
 _WAL_PAGES: Final = 100
+_SUM_BYTES: Final = 16
+_DAMAGED: Final = (
+    sqlite3.SQLITE_ERROR,  # a table or a column that a true file has isn't there
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_NOTADB,
+)
 _NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _BUSY_TIMEOUT_S: Final = 5.0
 _PRAGMAS: Final = (
+    "page_size = 4096",
     "journal_mode = WAL",
     "synchronous = FULL",
     f"wal_autocheckpoint = {_WAL_PAGES}",
@@ -70,17 +88,24 @@ class LaneState:
         next_seq: the next record's number.
         acked_seq: the last number that the fleet holds without a gap.
         chain_head: after the last group.
+        sound: the row is as it was written.
     """
 
     lane: Lane
     next_seq: int
     acked_seq: int
     chain_head: bytes = field(repr=False)
+    sound: bool = True
 
     @property
     def waiting(self) -> int:
-        """Records that the fleet hasn't acknowledged."""
+        """Numbers that the fleet hasn't acknowledged."""
         return self.next_seq - 1 - self.acked_seq
+
+    def sum(self, epoch: bytes) -> bytes:
+        """Return the checksum of the row that says this, in the queue of an epoch: 16 bytes."""
+        said = ["tram lane", epoch, self.lane, self.next_seq, self.acked_seq, self.chain_head]
+        return hashlib.sha256(dump(said)).digest()[:_SUM_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +122,7 @@ class Store:
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db = db
         self._reserve = _reserve_of(path)
+        self._epoch: bytes | None = None
         self._quota_pages = 0
         self._keeps_reserve = False
 
@@ -162,6 +188,7 @@ class Store:
                 if birth is None:
                     raise QueueFailed("the queue was never begun")
                 _begin(db, birth())
+            self._sum_old_lanes(db)
             if quota_bytes is not None:
                 db.execute(
                     "UPDATE meta SET quota_bytes = ?1 WHERE quota_bytes != ?1", (quota_bytes,)
@@ -219,8 +246,10 @@ class Store:
         """Turn what SQLite says into what the caller can do about it."""
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            # The other one is what Python makes of a message that quotes a damaged schema.
+        except UnicodeDecodeError as error:  # a message that quotes a damaged schema
+            self._db.close()
+            raise QueueDamaged("the queue's tables are damaged") from error
+        except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
             if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 self._db.close()
@@ -229,6 +258,8 @@ class Store:
                     self._db.execute("ROLLBACK")
             if code == sqlite3.SQLITE_FULL:
                 raise QueueFull("the queue's quota or the disk is used up") from error
+            if code in _DAMAGED:
+                raise QueueDamaged(f"the queue is damaged (SQLite says {code})") from error
             raise QueueFailed(f"the queue can't be used (SQLite says {code})") from error
 
     def fill_reserve(self) -> bool:
@@ -253,41 +284,86 @@ class Store:
         """Return whose queue this is. Raises QueueFailed."""
         with self._judged():
             rows = self._db.execute("SELECT device, epoch, station_key FROM meta").fetchall()
-        if not rows:
-            raise QueueFailed("the queue has lost its owner")
-        return Owner(*rows[0])
+        match rows:
+            case [(str(device), bytes(epoch), bytes(station_key))]:
+                return Owner(device, epoch, station_key)
+        raise QueueDamaged("the queue has lost its owner")
+
+    def _epoch_of(self) -> bytes:
+        """Return the epoch, read once: it never changes."""
+        if self._epoch is None:
+            self._epoch = self.owner().epoch
+        return self._epoch
 
     def lanes(self) -> tuple[LaneState, ...]:
         """Return where each lane stands, the most urgent first. Raises QueueFailed."""
-        query = "SELECT lane, next_seq, acked_seq, chain_head FROM lanes"
+        query = "SELECT lane, next_seq, acked_seq, chain_head, sum FROM lanes"
+        epoch = self._epoch_of()
         with self._judged():
-            found = {row[0]: LaneState(*row) for row in self._db.execute(query)}
+            rows = self._db.execute(query).fetchall()
+        found = {}
+        for *said, checksum in rows:
+            state = LaneState(*said)
+            sound = checksum == state.sum(epoch)
+            found[state.lane] = state if sound else replace(state, sound=False)
         if set(found) != set(LANES):
-            raise QueueFailed("the queue has lost a lane")
+            raise QueueDamaged("the queue has lost a lane")
         return tuple(found[lane] for lane in LANES)
 
     def lane(self, lane: Lane) -> LaneState:
-        """Return where one lane stands. Raises QueueFailed."""
-        return self.lanes()[LANES.index(lane)]
-
-    def groups(self, lane: Lane, *, after_seq: int, limit: int) -> tuple[SealedGroup, ...]:
-        """Return groups that hold a record after after_seq, in order, at most limit of them.
+        """Return where one lane stands.
 
         Raises:
+            QueueBroken: its row is damaged.
+            QueueFailed: the file can't be used.
+        """
+        state = self.lanes()[LANES.index(lane)]
+        if not state.sound:
+            raise QueueBroken(lane, state.next_seq, "the lane's own row is damaged")
+        return state
+
+    def put_lane(self, state: LaneState) -> None:
+        """Note where a lane stands, within a transaction."""
+        values = (state.next_seq, state.acked_seq, state.chain_head, state.sum(self._epoch_of()))
+        self._db.execute(
+            "UPDATE lanes SET next_seq = ?, acked_seq = ?, chain_head = ?, sum = ? WHERE lane = ?",
+            (*values, state.lane),
+        )
+
+    def _sum_old_lanes(self, db: sqlite3.Connection) -> None:
+        """Give rows of version 1, and new ones, their checksums, within a transaction."""
+        rows = db.execute(
+            "SELECT lane, next_seq, acked_seq, chain_head FROM lanes WHERE sum IS NULL"
+        ).fetchall()
+        for row in rows:
+            self.put_lane(LaneState(*row))
+
+    def groups(self, lane: Lane, *, after_seq: int, limit: int) -> tuple[SealedGroup, ...]:
+        """Return groups and tombstones that reach beyond after_seq, in order, at most limit.
+
+        Raises:
+            QueueBroken: one isn't as it was written.
             QueueFailed: the file can't be used.
         """
         query = """
-            SELECT lane, first, count, previous_head, head, raw FROM groups
-            WHERE lane = ? AND first > ? AND first + count - 1 > ? ORDER BY first LIMIT ?
+            SELECT lane, first, count, previous_head, head, lost, raw, sum FROM groups
+            WHERE lane = ?1 AND first + count - 1 > ?2 AND first >= coalesce(
+                (SELECT max(first) FROM groups WHERE lane = ?1 AND first <= ?2 + 1), 0)
+            ORDER BY first LIMIT ?3
         """
         with self._judged():
-            rows = self._db.execute(query, (lane, after_seq - MAX_RECORDS, after_seq, limit))
-            return tuple(_group(row) for row in rows)
+            rows = self._db.execute(query, (lane, after_seq, limit)).fetchall()
+        return tuple(_group(row) for row in rows)
 
     def group_ending(self, lane: Lane, seq: int) -> SealedGroup | None:
         """Return the group whose last record is seq, if it is held. Raises QueueFailed."""
         found = self.groups(lane, after_seq=seq - 1, limit=1)
         return found[0] if found and found[0].last == seq else None
+
+    def spans(self, lane: Lane, seq: int) -> bool:
+        """Return whether a tombstone that is held stands for seq. Raises QueueFailed."""
+        found = self.groups(lane, after_seq=seq - 1, limit=1)
+        return bool(found) and found[0].lost and found[0].first <= seq
 
     def links(self, lane: Lane) -> tuple[tuple[int, int, bytes, bytes], ...]:
         """Return (first, count, previous head, head) of every held group, in order."""
@@ -318,31 +394,32 @@ class Store:
         with self._judged():
             (said,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if said != "ok":
-            raise QueueFailed("the file is damaged")
+            raise QueueDamaged("the file is damaged")
 
 
 def insert_group(
     db: sqlite3.Connection, group: SealedGroup, types: Sequence[str], *, at: int
 ) -> None:
-    """Put a group at the end of its lane, within a transaction."""
+    """Put a group or a tombstone at the end of its lane, within a transaction.
+
+    Args:
+        db: the open file.
+        group: what to keep.
+        types: of a group's records, in order; a tombstone has none.
+        at: when it was filed, UTC seconds.
+    """
     db.execute(
-        "INSERT INTO groups (lane, first, count, previous_head, head, filed_at, raw)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (group.lane, group.first, group.count, group.previous_head, group.head, at, group.raw),
+        "INSERT INTO groups (lane, first, count, previous_head, head, filed_at, raw, sum, lost)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(group.lane, group.first, group.count, group.previous_head, group.head, at),
+            *(group.raw, zlib.crc32(group.raw), int(group.lost)),
+        ),
     )
     db.executemany(
         "INSERT INTO records (lane, seq, first, type) VALUES (?, ?, ?, ?)",
         [(group.lane, group.first + n, group.first, name) for n, name in enumerate(types)],
     )
-    db.execute(
-        "UPDATE lanes SET next_seq = ?, chain_head = ? WHERE lane = ?",
-        (group.last + 1, group.head, group.lane),
-    )
-
-
-def mark_acknowledged(db: sqlite3.Connection, lane: Lane, seq: int) -> None:
-    """Note that the fleet holds a lane up to seq, within a transaction."""
-    db.execute("UPDATE lanes SET acked_seq = ? WHERE lane = ?", (seq, lane))
 
 
 def prune(db: sqlite3.Connection, *, keep_bytes: int, filed_before: int) -> int:
@@ -404,8 +481,16 @@ def _unlink(path: Path) -> bool:
     return True
 
 
-def _group(row: tuple[Lane, int, int, bytes, bytes, bytes]) -> SealedGroup:
-    lane, first, count, previous_head, head, raw = row
+def _group(row: tuple[Lane, int, int, bytes, bytes, int, bytes, int | None]) -> SealedGroup:
+    lane, first, count, previous_head, head, lost, raw, checksum = row
+    if checksum is not None and checksum != zlib.crc32(raw):
+        raise QueueBroken(lane, first, "the group is not as it was written")
     return SealedGroup(
-        lane=lane, first=first, count=count, previous_head=previous_head, head=head, raw=raw
+        lane=lane,
+        first=first,
+        count=count,
+        previous_head=previous_head,
+        head=head,
+        raw=raw,
+        lost=bool(lost),
     )

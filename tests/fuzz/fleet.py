@@ -6,7 +6,7 @@ from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fleet.ingest.deliveries import RefusedError, read_group, read_status, topic_of
+from fleet.ingest.deliveries import RefusedError, read_delivery, read_group, read_status, topic_of
 from fleet.opening_key import opening_key_from_pem
 from fleet.store.store import Device
 from wire.cose import PrivateKeySigner, sign1
@@ -36,6 +36,12 @@ def _signed_group(payload: bytes) -> object:
     return _group(sign1(payload, _STATION, kind="group"))
 
 
+def _signed_tombstone(payload: bytes) -> object:
+    """Let a true station call anything at all a tombstone."""
+    raw = sign1(payload, _STATION, kind="tombstone")
+    return read_delivery(raw, _TOPIC, enrolled=_device, key=_key(), simulators_allowed=False)
+
+
 def _status(raw: bytes) -> object:
     return read_status(raw, _TOPIC, enrolled=_device)
 
@@ -51,6 +57,7 @@ def _opening_key(raw: bytes) -> object:
 TARGETS = {
     "fleet.group": (_group, (RefusedError,)),
     "fleet.signed_group": (_signed_group, (RefusedError,)),
+    "fleet.signed_tombstone": (_signed_tombstone, (RefusedError,)),
     "fleet.status": (_status, (RefusedError,)),
     "fleet.topic": (_topic, (RefusedError,)),
     "fleet.opening_key": (_opening_key, (WireError,)),

@@ -27,6 +27,7 @@ NEVER_A_VALUE = {
     "wire.policy.verify_policy": "a signature of another key",
     "wire.public_key": "a signature of another key",
     "wire.receipt": "a signature of another key",
+    "wire.tombstone": "a signature of another key",
 }
 """Targets whose seeds end in their typed error, and why."""
 

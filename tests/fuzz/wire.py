@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import cbor2
 
 from wire import handover
 from wire.canonical import dump, load
+from wire.carried import read_carried
 from wire.cose import verify1
 from wire.errors import HandoverError, Malformed, WireError
 from wire.group import claimed_body, verify_group
 from wire.receipt import verify_receipt
 from wire.record import decode_identity, decode_operations
+from wire.tombstone import claimed_tombstone, is_tombstone, verify_tombstone
 from wire.topics import device_id, parse, shard_of
 
 if TYPE_CHECKING:
@@ -48,6 +51,21 @@ def _topic(raw: bytes) -> object:
     return found
 
 
+def _carried(raw: bytes) -> object:
+    """Read raw as a file, and as what follows the first words of one."""
+    try:
+        return list(read_carried(io.BytesIO(raw), kind="groups"))
+    except Malformed:
+        return list(read_carried(io.BytesIO(b"tram groups 1\r\n\0" + raw), kind="groups"))
+
+
+def _tombstone(raw: bytes) -> object:
+    found = verify_tombstone(raw, KEY)
+    if not is_tombstone(raw) or claimed_tombstone(raw) != found.body:
+        raise AssertionError("it says another thing of itself than it is")
+    return found
+
+
 def _in_an_envelope(kind: str, read: Callable[[bytes], object]) -> Callable[[bytes], object]:
     """Read raw as it is, and as the payload of an envelope that is right but for its signature."""
     protected = cbor2.dumps({1: -7, 3: f"application/x.tram-{kind}"})
@@ -75,6 +93,9 @@ TARGETS = {
         _in_an_envelope("receipt", lambda raw: verify_receipt(raw, {0: KEY})),
         (WireError,),
     ),
+    "wire.tombstone": (_in_an_envelope("tombstone", _tombstone), (WireError,)),
+    "wire.tombstone.claimed": (claimed_tombstone, (Malformed,)),
+    "wire.carried": (_carried, (Malformed,)),
     "wire.public_key": (lambda raw: verify1(_SIGNED, raw, kind="group"), (WireError,)),
     "wire.record.operations": (decode_operations, (Malformed,)),
     "wire.record.identity": (decode_identity, (Malformed,)),

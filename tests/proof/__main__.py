@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.__main__ import machine
 from tests.fuzz.__main__ import attack_all
-from tests.proof import dlib_net, leader_net, mutation, runtimes
+from tests.proof import dlib_net, faults, leader_net, mutation, runtimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,9 +70,15 @@ def mutants(seconds: float) -> Proved:
     return Proved(*mutation.run(seconds, workers=os.cpu_count() or 1))
 
 
+def breaking(seconds: float) -> Proved:
+    """Break every process between a station's commit and the fleet's database."""
+    return Proved(*faults.prove(seconds))
+
+
 SUITES: dict[str, Callable[[float], Proved]] = {
     "mutation": mutants,
     "fuzz": fuzz,
+    "faults": breaking,
     "runtimes": both_runtimes,
     "dlib": dlib,
     "leader": leader,

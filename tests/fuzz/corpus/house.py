@@ -24,10 +24,12 @@ from tests.fuzz import fleet as fleet_targets
 from tests.fuzz import hw as hw_targets
 from tests.fuzz import outbox as outbox_targets
 from wire import handover
+from wire.carried import write_carried
 from wire.group import encode_record, genesis_head, seal_group
 from wire.reasons import Outcome
 from wire.record import OperationsPart, TimeQuality, Versions
 from wire.seal import OpeningKey, Recipients
+from wire.tombstone import TombstoneBody, seal_tombstone
 from wire.topics import shard_of, topic
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "wire"
@@ -56,6 +58,10 @@ def _wire() -> dict[str, list[bytes]]:
     signed = bytes.fromhex(group["signed"])
     receipt = bytes.fromhex(_vector("receipt")["signed"])
     policy = bytes.fromhex(_vector("policy")["signed"])
+    found = _vector("tombstone")
+    graves = [bytes.fromhex(found[name]["signed"]) for name in ("bridge", "restart")]
+    carried = io.BytesIO()
+    write_carried(carried, [signed, *graves], kind="groups")
     frames = [bytes.fromhex(each) for each in _vector("handover")["frames"].values()]
     parts = group["records"]
     return {
@@ -64,6 +70,9 @@ def _wire() -> dict[str, list[bytes]]:
         "wire.group": [signed, _payload(signed)],
         "wire.group.claimed": [signed],
         "wire.receipt": [receipt, _payload(receipt)],
+        "wire.tombstone": [graves[0], _payload(graves[0])],
+        "wire.tombstone.claimed": graves,
+        "wire.carried": [carried.getvalue()],
         "wire.public_key": [bytes.fromhex(group["station_key"])],
         "wire.record.operations": [bytes.fromhex(each["operations"]) for each in parts],
         "wire.record.identity": [
@@ -91,9 +100,15 @@ def _fleet() -> dict[str, list[bytes]]:
         previous_head=genesis_head(device=DEVICE, epoch=bytes(16), lane="normal"),
         recipients=readers, signer=fleet_targets._STATION, randomness=bytes,
     )  # fmt: skip
+    lost = TombstoneBody(
+        device=DEVICE, epoch=bytes(16), lane="normal", first=2, last=3, given=2,
+        previous_head=sealed.head, next_head=bytes(32), quarantine=bytes(32),
+    )  # fmt: skip
+    grave = seal_tombstone(lost, fleet_targets._STATION)
     return {
         "fleet.group": [sealed.raw],
         "fleet.signed_group": [_payload(sealed.raw)],
+        "fleet.signed_tombstone": [_payload(grave.raw)],
         "fleet.status": [b'{"link":"online"}', b'{"link":"offline"}'],
         "fleet.topic": [topic(DEVICE, "ev").encode(), topic(DEVICE, "st").encode()],
         "fleet.opening_key": [opening_key_to_pem(fleet_targets._key())],
@@ -199,6 +214,7 @@ def _files() -> dict[str, list[bytes]]:
         ],
         "models.evaluate.picture": [jpeg, _picture("PNG"), jpeg2000],
         "outbox.file": [outbox_targets._whole()],
+        "outbox.mended": [b"\0\0\x10Z", b"\0\x20\0" + bytes(600)],
         "outbox.damaged": [b"\0\0\x10Z", b"\0\x20\0" + outbox_targets._whole()[0x2000:0x2008]],
         "tram.policy.parse_case": [json.dumps(case).encode()],
     }

@@ -14,7 +14,7 @@ from fleet.store.acceptance import Acceptance, GroupPlace, LaneMarks, judge
 HEAD, OTHER_HEAD = b"stored head", b"another head"
 STORED = GroupPlace(3, 2, b"past", b"head 4")
 
-STORE, REPEAT, GAP, FORK = Acceptance
+STORE, REPEAT, GAP, FOUND, FORK = Acceptance
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 4, 5, 6, 9])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from outbox_material import STATION, STRANGER, deliver, draft, marks, opened
 
-from kiosk.outbox import Outbox, OutboxError, QueueBroken, QueueFailed, Store, examine
+from kiosk.outbox import Outbox, OutboxError, QueueBroken, QueueDamaged, QueueFailed, Store, examine
 from wire.record import LANES
 
 FLIPS = 120
@@ -167,10 +167,10 @@ def test_a_changed_index_is_found(copy: Path, statement: str) -> None:
 )
 def test_a_lost_lane_is_a_failed_queue(copy: Path, statement: str) -> None:
     change(copy, statement)
-    with opened(copy) as outbox:
-        for call in (outbox.status, outbox.verify, lambda: outbox.append([draft(1)])):
-            with pytest.raises(QueueFailed):
-                call()
+    with pytest.raises(QueueDamaged, match="lost a lane"):
+        opened(copy)
+    with contextlib.closing(Store.open(copy)) as store, pytest.raises(QueueDamaged):
+        examine(store, station_key=STATION.public_key_der)
 
 
 def test_a_lost_owner_is_a_failed_queue(copy: Path) -> None:

@@ -34,6 +34,7 @@ def test_only_its_owner_may_read_any_of_its_files(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     names = {"outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db.reserve"}
+    names |= {"outbox.db.marks", "outbox.db.lock"}
     assert modes == dict.fromkeys(names, 0o600)
 
 
@@ -134,6 +135,8 @@ def test_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
     opened(path).close()
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        db.execute("UPDATE meta SET usable_from = ?", (len(MIGRATIONS) + 1,))
+        db.commit()
     before = path.read_bytes()
     with pytest.raises(QueueFailed, match="newer"):
         opened(path)

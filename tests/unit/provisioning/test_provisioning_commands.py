@@ -109,6 +109,7 @@ def test_devices_shows_what_is_known_of_each(home: Path) -> None:
         "refused": 1,
         "last_refusal": "simulated",
         "forks": 1,
+        "tombstones": 0,
     }
     in_words = tram("fleet", "devices", "--home", home).stdout
     assert "kiosk-1" in in_words

@@ -108,7 +108,7 @@ def test_frames_are_plain_maps_with_their_type() -> None:
         {**GROUP, "first": 0},
         {**GROUP, "first": MAX_SEQ + 1},
         {**GROUP, "count": 0},
-        {**GROUP, "count": 65},
+        {**GROUP, "count": MAX_SEQ + 1},
         {**GROUP, "raw": b""},
         {**GROUP, "raw": "text"},
         {**GROUP, "raw": bytes(MAX_SIGNED_BYTES + 1)},

@@ -30,7 +30,7 @@ from wire_independent import (
 )
 from wire_material import openssl_verifies, protected_header, sig_structure
 
-from wire import enrolment, group, handover, policy, record, topics
+from wire import enrolment, group, handover, policy, record, tombstone, topics
 from wire.canonical import dump, load
 from wire.cose import verify1
 from wire.errors import Malformed, WireError
@@ -198,6 +198,23 @@ def test_a_receipt_says_what_it_says() -> None:
     assert one.high_water == 2
 
 
+@pytest.mark.parametrize("name", ["bridge", "restart"])
+def test_a_tombstone_by_openssl_and_its_head(name: str, tmp_path: Path) -> None:
+    found = vectors("tombstone.json")
+    key, one = raw(found["station_key"]), found[name]
+    protected, _, payload, signature = cbor2.loads(raw(one["signed"])).value
+    assert protected == protected_header("tombstone")
+    assert openssl_verifies(tmp_path, key, sig_structure(protected, payload), signature)
+    plain = cbor2.loads(payload)
+    assert cbor(plain) == payload
+    hexed = {each: plain[each].hex() for each in plain if isinstance(plain[each], bytes)}
+    assert {**plain, **hexed} == one["fields"]
+    assert plain["previous_head"].hex() == vectors("group.json")["head"]
+    head = plain["next_head"] or next_head(plain["previous_head"], payload)
+    assert head.hex() == one["head"]
+    assert tombstone.verify_tombstone(raw(one["signed"]), key).head == head
+
+
 def test_a_policy_is_read() -> None:
     found = vectors("policy.json")
     one = policy.verify_policy(raw(found["signed"]), [raw(found["policy_key"])])
@@ -262,6 +279,7 @@ SHAPES = [
     group.GroupBody,
     group.WrappedKey,
     group.SealedRecord,
+    tombstone.TombstoneBody,
     Receipt,
     policy.Policy,
     policy.Patience,

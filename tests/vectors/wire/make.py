@@ -49,6 +49,7 @@ from wire.record import (
     Versions,
 )
 from wire.seal import OpeningKey, Place, Recipients, record_key, seal_part, wrap, wrap_info
+from wire.tombstone import TombstoneBody, seal_tombstone
 from wire.topics import shard_of, topic
 
 HERE = Path(__file__).parent
@@ -325,6 +326,33 @@ def receipt(head: bytes) -> dict[str, Any]:
     )
 
 
+def tombstone(head: bytes) -> dict[str, Any]:
+    """Two tombstones behind the group: one that leads to a known head, one that doesn't."""
+    bridge = TombstoneBody(
+        device=DEVICE,
+        epoch=EPOCH,
+        lane=LANE,
+        first=3,
+        last=7,
+        given=5,
+        previous_head=head,
+        next_head=fixed("next head", 32),
+        quarantine=fixed("quarantine", 32),
+    )
+    restart = structs.replace(bridge, last=4_097, given=2, next_head=None)
+    return document(
+        station_key=STATION.public_key_der,
+        **{
+            name: {
+                "fields": structs.asdict(body),
+                "signed": (sealed := seal_tombstone(body, STATION)).raw,
+                "head": sealed.head,
+            }
+            for name, body in (("bridge", bridge), ("restart", restart))
+        },
+    )
+
+
 def policy() -> dict[str, Any]:
     """A signed policy."""
     one = Policy(
@@ -374,6 +402,7 @@ def build() -> dict[str, str]:
         "sealing.json": sealing(),
         "group.json": made_group,
         "receipt.json": receipt(bytes.fromhex(made_group["head"])),
+        "tombstone.json": tombstone(bytes.fromhex(made_group["head"])),
         "policy.json": policy(),
         "topics.json": topics(),
         "handover.json": frames(),
