@@ -255,7 +255,13 @@ class Store:
             rows = self._db.execute("SELECT device, epoch, station_key FROM meta").fetchall()
         if not rows:
             raise QueueFailed("the queue has lost its owner")
-        return Owner(*rows[0])
+        device, epoch, station_key = rows[0]
+        # A damaged page may hold anything, whatever the schema says of its columns.
+        if not (isinstance(device, str) and isinstance(epoch, bytes) and epoch):
+            raise QueueFailed("the queue does not say whose it is")
+        if not isinstance(station_key, bytes):
+            raise QueueFailed("the queue does not say who signs")
+        return Owner(device, epoch, station_key)
 
     def lanes(self) -> tuple[LaneState, ...]:
         """Return where each lane stands, the most urgent first. Raises QueueFailed."""
