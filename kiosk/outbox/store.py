@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kiosk.outbox.errors import OutboxError, QueueFailed, QueueFull
 from kiosk.outbox.schema import migrate, recognise
@@ -255,19 +255,14 @@ class Store:
             rows = self._db.execute("SELECT device, epoch, station_key FROM meta").fetchall()
         if not rows:
             raise QueueFailed("the queue has lost its owner")
-        device, epoch, station_key = rows[0]
-        # A damaged page may hold anything, whatever the schema says of its columns.
-        if not (isinstance(device, str) and isinstance(epoch, bytes) and epoch):
-            raise QueueFailed("the queue does not say whose it is")
-        if not isinstance(station_key, bytes):
-            raise QueueFailed("the queue does not say who signs")
-        return Owner(device, epoch, station_key)
+        return Owner(*_typed(rows[0], str, bytes, bytes))
 
     def lanes(self) -> tuple[LaneState, ...]:
         """Return where each lane stands, the most urgent first. Raises QueueFailed."""
         query = "SELECT lane, next_seq, acked_seq, chain_head FROM lanes"
         with self._judged():
-            found = {row[0]: LaneState(*row) for row in self._db.execute(query)}
+            rows = [_typed(row, str, int, int, bytes) for row in self._db.execute(query)]
+        found = {row[0]: LaneState(*row) for row in rows}
         if set(found) != set(LANES):
             raise QueueFailed("the queue has lost a lane")
         return tuple(found[lane] for lane in LANES)
@@ -288,7 +283,7 @@ class Store:
         """
         with self._judged():
             rows = self._db.execute(query, (lane, after_seq - MAX_RECORDS, after_seq, limit))
-            return tuple(_group(row) for row in rows)
+            return tuple(_group(_typed(row, str, int, int, bytes, bytes, bytes)) for row in rows)
 
     def group_ending(self, lane: Lane, seq: int) -> SealedGroup | None:
         """Return the group whose last record is seq, if it is held. Raises QueueFailed."""
@@ -299,14 +294,15 @@ class Store:
         """Return (first, count, previous head, head) of every held group, in order."""
         query = "SELECT first, count, previous_head, head FROM groups WHERE lane = ? ORDER BY first"
         with self._judged():
-            return tuple(self._db.execute(query, (lane,)))
+            rows = self._db.execute(query, (lane,))
+            return tuple(_typed(row, int, int, bytes, bytes) for row in rows)
 
     def filed_at(self, lane: Lane, *, after_seq: int) -> int | None:
         """Return when the first group after after_seq was filed, in UTC seconds."""
         query = "SELECT filed_at FROM groups WHERE lane = ? AND first > ? ORDER BY first LIMIT 1"
         with self._judged():
             row = self._db.execute(query, (lane, after_seq)).fetchone()
-        return None if row is None else cast("int", row[0])
+        return None if row is None else cast("int", _typed(row, int)[0])
 
     def bytes_used(self) -> int:
         """Return the bytes of the database's pages in use. Raises QueueFailed."""
@@ -325,6 +321,19 @@ class Store:
             (said,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if said != "ok":
             raise QueueFailed("the file is damaged")
+
+
+def _typed(row: tuple[Any, ...], *kinds: type) -> tuple[Any, ...]:
+    """Return a row whose values are of these kinds.
+
+    A damaged page may hold anything, whatever the schema says of its columns.
+
+    Raises:
+        QueueFailed: one is of another kind.
+    """
+    if not all(map(isinstance, row, kinds)):
+        raise QueueFailed("the queue holds what was never put there")
+    return row
 
 
 def insert_group(
@@ -371,7 +380,8 @@ def prune(db: sqlite3.Connection, *, keep_bytes: int, filed_before: int) -> int:
             acked,
         )
         last = 0
-        for first, count, filed_at, size in oldest:
+        for row in oldest:
+            first, count, filed_at, size = _typed(row, int, int, int, int)
             if kept <= keep_bytes and filed_at >= filed_before:
                 break
             if deleted_bytes >= PRUNE_BYTES:
