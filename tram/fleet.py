@@ -21,6 +21,7 @@ from fleet.ingest.main import serve as serve_ingest
 from fleet.store.store import Store, StoreError
 from provisioning.fleet_home import init as make_fleet
 from provisioning.private_files import AlreadyThereError
+from tram.parts.said import in_words_of
 from tram.parts.service import log_as_json, until_told
 from wire.policy import Finger
 from wire.record import SECONDS_PER_HOUR, RecordIdentity
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 NO_SUCH_DEVICE = 1
 FAILED = 3
 MQTT_TLS_PORT = 8883
+HOME_REMEDY = "tram fleet init makes a fleet home, and make demo one to try things with"
 
 _HOME = click.option(
     "--home",
@@ -222,5 +224,5 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except (AlreadyThereError, HomeUnusableError, StoreError, OSError) as error:
-        click.echo(f"tram fleet: {error}", err=True)
+        click.echo(f"tram fleet: {in_words_of(error, remedy=HOME_REMEDY)}", err=True)
         raise SystemExit(FAILED) from error

@@ -110,10 +110,20 @@ def _open(file: Path | None, home: Path | None) -> Store:
             path = home / "outbox.db"
         case _:
             raise click.UsageError("give --outbox FILE or --home HOME")
+    if not path.exists():
+        click.echo(_missing(path), err=True)
+        raise SystemExit(FAILED)
     try:
         return Store.open(path)
     except OutboxError as error:
         raise _failed(error) from error
+
+
+def _missing(path: Path) -> str:
+    """Return which part of a queue's path is not there, and what makes it."""
+    missing = path if path.parent.exists() else path.parent
+    makes = "tram verify and tram kiosk make it in a device home, as make demo makes one"
+    return f"{missing}: No such file or directory; the queue is outbox.db: {makes}"
 
 
 def _station_key(store: Store, home: Path | None) -> bytes:
