@@ -114,6 +114,7 @@ class Service:
     def __init__(self, play: Play) -> None:
         self.play = play
         self.open_sockets: set[socket.socket] = set()
+        self._pulled = threading.Event()
         self._server = self._bind()
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
@@ -123,6 +124,7 @@ class Service:
 
     def stop(self) -> None:
         """Pull it out: nothing listens, and what is open ends."""
+        self._pulled.set()
         self.play.finger.set()
         if self._thread.is_alive():
             for each in list(self.open_sockets):
@@ -178,6 +180,9 @@ class Service:
                 return found
 
             def say(self, verb: str, value: object) -> None:
+                if service._pulled.is_set():
+                    self.close_connection = True
+                    return
                 body = play.raw(verb, json.dumps(value).encode())
                 if play.wire is not None:
                     self.pour(play.wire(body))
