@@ -52,6 +52,13 @@ Each threshold is the highest of those that the ways ask for in which a kiosk de
 pictures, one touch in a window of 256 by 288, two or three in one of 192 by 192. By one touch of
 the latter others match more often than the rate says; a kiosk accepts nobody by it.
 """
+PAIRS: Final = """\
+## Two fingers
+
+As a kiosk decides at {fmr:g}: the log-likelihood ratios of two fingers are added, and one of them
+alone must match at ten times the rate. Each two fingers of a set that follow each other stand for a
+person of whom nobody knows whether they are; people are five a set.
+"""
 TEMPLATES: Final = """\
 ## Templates of another extractor
 
@@ -120,17 +127,36 @@ def render() -> str:
     def of(*ways: str) -> dict[str, Any]:
         return {name: each for name, each in reports.items() if name.partition("-")[2] in ways}
 
-    plain, own, gate = of("plain"), of("shipped"), of("gate")
+    plain, own, gate, two = of("plain"), of("shipped"), of("gate"), of("pairs")
     other, worse = of("templates", "crossed"), of("strained", "part")
-    told = {*plain, *own, *gate, *other, *worse}
+    told = {*plain, *own, *gate, *two, *other, *worse}
     module = {name: each for name, each in reports.items() if name not in told}
     parts = [HEAD, "\n## On sets that were not fitted on\n\n", _curve_table(plain), "\n"]
     parts += [_threshold_table(plain), "\n", MODULE, "\n", _curve_table(module), "\n"]
     parts += [_threshold_table(module, ("1e-3",)), "\n"]
+    parts += [_two(list(two.values()))]
     parts += [WORSE, "\n", _curve_table(worse), "\n", TEMPLATES, "\n", _curve_table(other), "\n"]
     parts += [_gate(list(gate.values())), SHIPPED]
     parts += [_curve_table(own), "\n", _threshold_table(own), "\n", _numbers(), TAIL]
     return "".join(parts)
+
+
+def _two(reports: list[dict[str, Any]]) -> str:
+    if not reports:
+        return ""
+    rows = [
+        "| set | way | misses with one | misses with two | false matches with two |",
+        "|---|---|---|---|---|",
+    ]
+    for each in reports:
+        for way, of in each["ways"].items():
+            one, two = (of[name] / of["genuine"] for name in ("missed_one", "missed_two"))
+            rows.append(
+                f"| {each['set']} | {way} | {of['missed_one']} of "
+                f"{of['genuine']}, {one:.1%} | {of['missed_two']}, {two:.1%} | "
+                f"{of['passed_two']} of {of['impostor']:,} |"
+            )
+    return "\n".join([PAIRS.format(fmr=reports[0]["fmr"]), *rows]) + "\n\n"
 
 
 def _gate(reports: list[dict[str, Any]]) -> str:

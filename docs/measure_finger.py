@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import astuple, replace
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -38,7 +38,7 @@ from models.finger.minutiae import DPI as MINUTIAE_DPI
 from models.finger.minutiae import minutiae
 from models.finger.prepared import MIN_COMPARED
 from models.finger.quality import Quality
-from models.finger.touches import ready
+from models.finger.touches import match_together, ready
 from tram.models_calibrate import SAFETY
 from tram.models_calibrate_finger import LIMITS, Sets, source_of
 from tram.models_calibrate_finger import fitted as calibrated
@@ -78,6 +78,8 @@ SEVERAL: Final = {
 MODULE_WAYS: Final = ("256x288", "192x192-2-whole", "192x192-3-whole", "192x192-3")
 """In which thresholds must hold, besides for whole pictures: those in which a kiosk decides. By one
 touch of the smaller window it does not (`kiosk.vision.feel`)."""
+PAIR_WAYS: Final = ("192x192-2-whole", "192x192-3", "strained")
+PAIR_FMR: Final = 1e-3
 OF_MODULES: Final = (
     "Each threshold is the highest of those that whole pictures ask for, one touch in a window of "
     "256 by 288 pixels, and two or three in one of 192 by 192 against a whole picture or against "
@@ -311,6 +313,7 @@ def _measure(bench: Bench, fit_on: tuple[str, ...], report_on: Iterable[str]) ->
         report(name, "templates", bench.templates(name, crossed=False))
         report(name, "crossed", bench.templates(name, crossed=True))
         _keep(f"{name}-gate", _gate_report(bench, name, gate, weights, least))
+        _keep(f"{name}-pairs", _pairs_report(bench, name, weights, against))
 
 
 def _gate_report(
@@ -334,6 +337,49 @@ def _gate_report(
         "rank_correlation": _against_nfiq2(gate, bench.found((name,), PLAIN), scores),
         "commit": commit(),
     }
+
+
+def _pairs_report(
+    bench: Bench, name: str, weights: Weights, against: Calibration
+) -> dict[str, Any]:
+    """Return how two fingers fare together, as a kiosk decides, beside the first of them alone.
+
+    Each two fingers that follow each other stand for a person; one impression of both is the
+    reference, another of both is live. Impostors are every two of these people.
+    """
+    found: dict[str, Any] = {}
+    for way in PAIR_WAYS:
+        made = {each.name: each.made for each in WAYS}.get(way)
+        of = bench.found((name,), way, made=made, simulated=SEVERAL.get(way))
+        pairs, number = of.sets.pairs(), len(of.sets.of.files)
+        table = np.full((number, number), np.nan)
+        table[pairs.a, pairs.b] = table[pairs.b, pairs.a] = fingers.scores_of(of.evidence, weights)
+        found[way] = _of_people(table, of.sets.of.fingers, against)
+    return {"set": name, "fmr": PAIR_FMR, "ways": found, "commit": commit()}
+
+
+def _of_people(
+    table: NDArray[np.float64], of: NDArray[np.intp], against: Calibration
+) -> dict[str, int]:
+    """Return counts: comparisons of one person and of two, and those in which each rule errs."""
+    shown = [np.flatnonzero(of == finger) for finger in np.unique(of)]
+    people = list(zip(shown[::2], shown[1::2], strict=False))
+    counts = dict.fromkeys(("genuine", "missed_one", "missed_two", "impostor", "passed_two"), 0)
+    least = against.score_at(PAIR_FMR)
+    for (here, both), (there, other) in product(people, repeat=2):
+        same = here is there
+        for a, b in product(range(len(here)), range(len(there))):
+            if same and a >= b:
+                continue
+            scores = [float(table[here[a], there[b]]), float(table[both[a], other[b]])]
+            two = match_together(scores, against, PAIR_FMR)
+            counts["genuine" if same else "impostor"] += 1
+            if same:
+                counts["missed_one"] += scores[0] < least
+                counts["missed_two"] += not two
+            else:
+                counts["passed_two"] += two
+    return counts
 
 
 def _against_nfiq2(

@@ -9,12 +9,14 @@ class DeviceError(Exception):
     Attributes:
         device: "card", "camera", "keys".
         reason: the closed reason code, e.g. "device_missing", "device_failed", "device_timeout".
+        detail: what else is known; may be empty.
     """
 
     def __init__(self, device: str, reason: str, message: str = "") -> None:
         super().__init__(f"{device}: {reason}" + (f" ({message})" if message else ""))
         self.device = device
         self.reason = reason
+        self.detail = message
 
 
 class DeviceMissing(DeviceError):

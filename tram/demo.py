@@ -9,22 +9,22 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from tram.parts.progress import Progress
-from tram.parts.service import log_as_json, until_told
+from tram.parts.service import INTERRUPTED, ending_as_by_ctrl_c, log_as_json, until_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kiosk.station.main import Kiosk
     from tram.parts.stage import Parts, Stage
 
-RED, FAILED, INTERRUPTED = 1, 3, 130
+RED, FAILED = 1, 3
 COMES_S: Final = 2.0
 """How long the reader stays empty before the next citizen comes by himself."""
 DEMO_ROOT, KIOSK_ROOT = Path("build/demo"), Path("build/kiosk")
@@ -70,18 +70,19 @@ def demo(
 ) -> None:
     """Run the main job: chip, face, verdict, queue, broker, fleet.
 
-    Exit codes: 0 every outcome was the expected one; 1 one was not; 2 usage; 3 a part did not
-    start; 130 interrupted.
+    Exit codes: 0 every outcome was the expected one, or the fleet was told to end; 1 one was not;
+    2 usage; 3 a part did not start, or another run holds the folder; 130 interrupted: by Ctrl-C,
+    TERM, or a terminal that was closed.
 
     Example: tram demo
     """
-    from tram.parts.stage import Stage
+    from tram.parts.stage import Stage, alone_on
 
     if as_kiosk and not all(each.isatty() for each in (sys.stdin, sys.stdout, sys.stderr)):
         raise click.UsageError("--kiosk needs a terminal")
     stage = Stage((root or (KIOSK_ROOT if as_kiosk else DEMO_ROOT)).absolute())
     try:
-        with _failures_told():
+        with ending_as_by_ctrl_c(), _failures_told(), alone_on(stage):
             if as_fleet:
                 _stay(stage, models, portraits)
             elif as_kiosk:
@@ -90,7 +91,8 @@ def demo(
                 out.unlink(missing_ok=True)
                 raise SystemExit(0 if _run(stage, models, portraits, out) else RED)
     except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
+        with suppress(OSError):  # the terminal may be what is gone
+            click.echo("interrupted", err=True)
         raise SystemExit(INTERRUPTED) from None
 
 
@@ -104,6 +106,7 @@ def _failures_told() -> Iterator[None]:
     from tram.parts.mosquitto import BrokerError
     from tram.parts.pcscd import ReaderServiceFailed
     from tram.parts.preflight import NotReadyError
+    from tram.parts.stage import StageTakenError
 
     try:
         yield
@@ -117,6 +120,7 @@ def _failures_told() -> Iterator[None]:
         BrokerError,
         ReaderServiceFailed,
         NotReadyError,
+        StageTakenError,
     ) as error:
         click.echo(f"tram demo: {error}", err=True)
         raise SystemExit(FAILED) from error
@@ -152,12 +156,28 @@ def _run(stage: Stage, models: Path, portraits: Path, out: Path) -> bool:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     click.echo(table(rows))
-    click.echo(
-        f"{sum(row['ok'] for row in rows)} of {len(rows)} as expected; the fleet holds each record "
-        f"{'exactly once' if once else 'NOT exactly once'}; {progress.seconds:.0f} s; {out}"
-    )
+    click.echo(f"{_summary(stage, rows, once=once)}; {progress.seconds:.0f} s; {out}")
     click.echo(f"by hand: {by_hand(stage)}", err=True)
     return once and all(row["ok"] for row in rows)
+
+
+def _summary(stage: Stage, rows: Sequence[dict[str, Any]], *, once: bool) -> str:
+    """Return how many rows are as expected and what the fleet holds; where one is red, the logs."""
+    good = sum(row["ok"] for row in rows)
+    said = f"{good} of {len(rows)} as expected"
+    if once and good == len(rows):
+        return f"{said}; the fleet holds each record exactly once"
+    filed = [row for row in rows if row["record"] is not None]
+    there = sum(row["fleet"] is not None for row in filed)
+    return (
+        f"{said}; the fleet holds {there} of the {len(filed)} records that the station filed"
+        f"{'' if once else ', and NOT each exactly once'}; why: {_shortest(stage.logs)}"
+    )
+
+
+def _shortest(path: Path) -> Path:
+    """Return a path as it may be typed here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def by_hand(stage: Stage) -> str:
@@ -190,6 +210,8 @@ def _stay(stage: Stage, models: Path, portraits: Path) -> None:
         click.echo(f"{_tram()} fleet devices --home {stage.fleet.root}", err=True)
         click.echo("running; Ctrl-C ends it", err=True)
         until_told().wait()
+    with suppress(OSError):
+        click.echo("stopped", err=True)
 
 
 def _show(stage: Stage, models: Path, portraits: Path) -> None:

@@ -24,6 +24,7 @@ from fleet.ingest.main import serve as serve_ingest
 from fleet.store.store import Store, StoreError
 from provisioning.fleet_home import init as make_fleet
 from provisioning.private_files import AlreadyThereError
+from tram.parts.said import in_words_of
 from tram.parts.service import log_as_json, until_told
 from wire.carried import write_carried
 from wire.errors import WireError
@@ -38,6 +39,7 @@ NO_SUCH_DEVICE = 1
 NOT_ALL = 1
 FAILED = 3
 MQTT_TLS_PORT = 8883
+HOME_REMEDY = "tram fleet init makes a fleet home, and make demo one to try things with"
 
 _HOME = click.option(
     "--home",
@@ -276,5 +278,5 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except (AlreadyThereError, HomeUnusableError, StoreError, WireError, OSError) as error:
-        click.echo(f"tram fleet: {error}", err=True)
+        click.echo(f"tram fleet: {in_words_of(error, remedy=HOME_REMEDY)}", err=True)
         raise SystemExit(FAILED) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from tram.parts.said import in_words_of
 from tram.parts.service import log_as_json, until_told
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FAILED = 3
 LOOK_S: Final = 1.0
+HOME_REMEDY: Final = "make demo makes a home, and so does tram provision enrol"
 
 
 @click.command("kiosk")
@@ -100,7 +102,7 @@ def kiosk(
                     _show(running, locked=locked) if stopping is None else _serve(running, stopping)
                 )
     except (OSError, HomeUnusableError, TrustUnusableError, DeviceError, OutboxError) as error:
-        click.echo(f"tram kiosk: {error}", err=True)
+        click.echo(f"tram kiosk: {in_words_of(error, remedy=HOME_REMEDY)}", err=True)
         raise SystemExit(FAILED) from error
     raise SystemExit(0 if ended_well else FAILED)
 

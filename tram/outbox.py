@@ -223,12 +223,22 @@ def _open(file: Path | None, home: Path | None) -> Iterator[Store]:
             path = DeviceHome(home).outbox
         case _:
             raise click.UsageError("give --outbox FILE or --home HOME")
+    if not path.exists():
+        click.echo(_missing(path), err=True)
+        raise SystemExit(FAILED)
     with ExitStack() as stack:
         try:
             store = stack.enter_context(looking(path))
         except OutboxError as error:
             raise _failed(error) from error
         yield store
+
+
+def _missing(path: Path) -> str:
+    """Return which part of a queue's path is not there, and what makes it."""
+    missing = path if path.parent.exists() else path.parent
+    makes = "tram verify and tram kiosk make it in a device home, as make demo makes one"
+    return f"{missing}: No such file or directory; the queue is outbox.db: {makes}"
 
 
 def _station_key(store: Store, home: Path | None) -> bytes:

@@ -19,6 +19,7 @@ import click
 from tram.parts.card_key import password
 from tram.parts.preflight import NotReadyError, ailing, check_devices, check_models
 from tram.parts.progress import Progress
+from tram.parts.said import in_words_of
 from tram.parts.service import log_as_json
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 VERDICT, FAILED = 1, 3
 DEMO_HOME: Final = Path("build/demo/kiosk")
+HOME_REMEDY: Final = "make demo makes a home, and so does tram provision enrol; --home names it"
 MODELS: Final = Path("build/models")
 SESSION_S: Final = 300.0
 DEVICE_REASONS: Final = frozenset({"device_missing", "device_failed", "device_timeout"})
@@ -102,7 +104,8 @@ def verify(
 ) -> None:
     """Verify one card and its holder, and file the record.
 
-    Exit codes: 0 accepted; 1 another outcome; 2 usage; 3 no session began, or a file failed.
+    Exit codes: 0 accepted; 1 another outcome; 2 usage; 3 a device, a file or the environment
+    failed: no session began, no record could be filed, or the record says that a device decided it.
 
     Example: tram verify --card "sim://card?file=build/demo/cards/2021.json"
     --camera "sim://camera?file=build/demo/heads/holder.npz" --can 012345 --json
@@ -130,9 +133,15 @@ def verify(
             row = run(home, options, opens, wait_s=wait, say=progress)
         _tell_of_devices(row, card_url, camera_url)
     click.echo(json.dumps(row, indent=1) if as_json else in_words(row))
+    raise SystemExit(_exit_code(row))
+
+
+def _exit_code(row: dict[str, Any]) -> int:
+    """Return what a report ends in: a device that decided is no verdict on anybody."""
     if row["outcome"] == "accepted":
-        raise SystemExit(0)
-    raise SystemExit(VERDICT if row["record"] is not None else FAILED)
+        return 0
+    failed = row["record"] is None or not DEVICE_REASONS.isdisjoint(row["reasons"][:1])
+    return FAILED if failed else VERDICT
 
 
 def _tell_of_devices(row: dict[str, Any], card_url: str, camera_url: str) -> None:
@@ -140,9 +149,10 @@ def _tell_of_devices(row: dict[str, Any], card_url: str, camera_url: str) -> Non
     reasons = DEVICE_REASONS.intersection(row["reasons"])
     if not reasons:
         return
-    lasting = "reader and camera answer now: try again, with --verbose for the log"
+    answering = "reader and camera answer now: try again, with --verbose for the log"
+    lasting = f"{', '.join(sorted(reasons))}: {answering}"
     for told in ailing(card_url, camera_url) or (lasting,):
-        click.echo(f"tram verify: {', '.join(sorted(reasons))}: {told}", err=True)
+        click.echo(f"tram verify: {told}", err=True)
 
 
 def _net_of(home: Path) -> str | None:
@@ -190,9 +200,7 @@ def run(
         with Kiosk(DeviceHome(root), options) as kiosk:
             return attend(kiosk.station, opens, wait_s=wait_s, say=say)
     except (HomeUnusableError, TrustUnusableError, DeviceError, OutboxError) as error:
-        click.echo(f"tram verify: {error}", err=True)
-        if root == DEMO_HOME and not root.exists():
-            click.echo("make demo makes a home, or give --home", err=True)
+        click.echo(f"tram verify: {in_words_of(error, remedy=HOME_REMEDY)}", err=True)
         raise SystemExit(FAILED) from error
 
 

@@ -8,6 +8,7 @@ the values mean: the shape is a msgspec Struct that the caller names.
 
 from __future__ import annotations
 
+import re
 from typing import Final, TypeVar
 
 import cbor2
@@ -22,6 +23,9 @@ MAX_DEPTH: Final = 6
 """Containers within containers."""
 
 _T = TypeVar("_T")
+
+_PATH = re.compile(r" - at `(?:key in )?\$\.([a-z0-9_.]+)[^`]*`$")
+"""Where in a value the library found fault."""
 
 _INTEGERS = (0, 1)
 _STRINGS = (2, 3)
@@ -70,7 +74,7 @@ def encode(value: msgspec.Struct, *, what: str, limit: int) -> bytes:
         TooLarge: the encoding is longer than limit.
     """
     plain = msgspec.to_builtins(value, builtin_types=(bytes,))
-    _shape(plain, type(value), what)
+    _shape(plain, type(value), what, value)
     raw = dump(plain)
     if len(raw) > limit:
         raise TooLarge(what, size=len(raw), limit=limit)
@@ -104,12 +108,26 @@ def decode(raw: bytes, shape: type[_T], *, what: str, limit: int, version: int |
     return value
 
 
-def _shape(plain: object, shape: type[_T], what: str) -> _T:
+def _shape(plain: object, shape: type[_T], what: str, ours: object = None) -> _T:
+    """Return the value of that shape; `ours`, if it is our own, lends its fields' names."""
     try:
         return msgspec.convert(plain, shape, builtin_types=(bytes,))
-    except (msgspec.ValidationError, ValueError):
+    except (msgspec.ValidationError, ValueError) as error:
         # The library's message may quote the value: it may be a person's.
-        raise Malformed(what, "a field is missing, unknown or out of bounds") from None
+        message, field = "a field is missing, unknown or out of bounds", _field(str(error), ours)
+        raise Malformed(what, message, field=field) from None
+
+
+def _field(message: str, value: object) -> str:
+    """Return which field a message of the library ends with, as far as the value's type has it."""
+    path = _PATH.search(message)
+    names: list[str] = []
+    for name in path[1].split(".") if path else ():
+        if not isinstance(value, msgspec.Struct) or name not in value.__struct_fields__:
+            break
+        names.append(name)
+        value = getattr(value, name)
+    return ".".join(names)
 
 
 def _survey(raw: bytes, what: str) -> None:

@@ -20,7 +20,16 @@ class WireError(Exception):
 
 
 class Malformed(WireError):
-    """Bytes that are not what they should be, or a value that may not be sent."""
+    """Bytes that are not what they should be, or a value that may not be sent.
+
+    Attributes:
+        field: of a value that may not be sent: the field that breaks its bounds, by its name in our
+            own code, e.g. "versions.models"; empty if that is not known.
+    """
+
+    def __init__(self, what: str, message: str, *, field: str = "") -> None:
+        super().__init__(what, message)
+        self.field = field
 
 
 class TooLarge(Malformed):

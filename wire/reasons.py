@@ -155,4 +155,5 @@ class Reason(StrEnum):
     QUEUE_FULL = "queue_full"
     """The queue has no room for the record."""
     QUEUE_FAILED = "queue_failed"
-    """The record could not be put on the disk."""
+    """The record could not be put on the disk, or was not in the agreed form: station.log names the
+    error."""

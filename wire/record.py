@@ -137,7 +137,7 @@ class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     software: Code
     policy: Code
-    models: Annotated[dict[Code, Code], Meta(max_length=8)] = {}
+    models: Annotated[dict[Code, Code], Meta(max_length=12)] = {}
 
 
 class Simulated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ anything of a finger.
 
 from __future__ import annotations
 
-from hw.errors import DeviceFailed, DeviceTimeout
+from hw.errors import DeviceError, DeviceFailed, DeviceTimeout
 
 DEVICE = "finger"
 
@@ -23,6 +23,23 @@ class PortClosed(DeviceFailed):
 
     def __init__(self) -> None:
         super().__init__(DEVICE, "not open")
+
+
+class NotForgotten(DeviceFailed):
+    """The port is closed, and its device may still hold what was touched."""
+
+    def __init__(self) -> None:
+        super().__init__(DEVICE, "closed, and not forgotten")
+
+
+class OutOfTime(DeviceError):
+    """All the time that one call may take is over; whoever called the port gets DeviceTimeout.
+
+    No DeviceTimeout itself, for one answer that does not come is asked for again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(DEVICE, "device_timeout", "it comes to no end")
 
 
 class LineBroken(DeviceFailed):

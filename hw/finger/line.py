@@ -1,4 +1,4 @@
-"""A serial line: bytes in and out, each within its time, given up when another thread says so.
+"""A serial line: bytes in and out, all within a time, given up when another thread says so.
 
 Knows pyserial and what a line that is pulled out looks like. Knows nothing of frames.
 """
@@ -6,6 +6,7 @@ Knows pyserial and what a line that is pulled out looks like. Knows nothing of f
 from __future__ import annotations
 
 import errno
+import math
 import termios
 import time
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import serial
 
 from hw.errors import DeviceFailed, DeviceMissing
-from hw.finger.errors import DEVICE, LineBroken, PortClosed
+from hw.finger.errors import DEVICE, LineBroken, OutOfTime, PortClosed
 
 if TYPE_CHECKING:
     import threading
@@ -46,6 +47,8 @@ class Line:
             DeviceFailed: it is in use, or forbidden.
         """
         self.given_up = given_up
+        self.until = math.inf
+        """The monotonic time from which nothing is said nor heard any more."""
         try:
             self._serial = serial.Serial(
                 path, baud, timeout=LOOK_UP_S, write_timeout=WRITE_S, exclusive=True
@@ -77,11 +80,13 @@ class Line:
 
         Raises:
             PortClosed: the line was given up.
+            OutOfTime: its time is over.
             LineBroken: it broke, or takes nothing any more.
         """
-        if self.given_up.is_set():
-            raise PortClosed
+        left_s = self._time_left_s()
         try:
+            if (wait_s := min(WRITE_S, left_s)) != self._serial.write_timeout:
+                self._serial.write_timeout = wait_s
             self._serial.write(frame)
         except _BROKEN as error:
             raise LineBroken from error
@@ -91,10 +96,10 @@ class Line:
 
         Raises:
             PortClosed: the line was given up.
+            OutOfTime: its time is over.
             LineBroken: it broke.
         """
-        if self.given_up.is_set():
-            raise PortClosed
+        self._time_left_s()
         try:
             return bytes(self._serial.read(max(1, self._serial.in_waiting)))
         except _BROKEN as error:
@@ -114,6 +119,14 @@ class Line:
                 last = time.monotonic()
             elif time.monotonic() - last >= QUIET_S:
                 return
+
+    def _time_left_s(self) -> float:
+        if self.given_up.is_set():
+            raise PortClosed
+        left_s = self.until - time.monotonic()
+        if left_s <= 0:
+            raise OutOfTime
+        return left_s
 
     def close(self) -> None:
         """Let go of it."""

@@ -7,6 +7,8 @@ middle of a picture is the middle of the window; nothing is scaled, whatever the
 from __future__ import annotations
 
 import io
+import os
+import stat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -111,5 +113,12 @@ def _overlap(have: int, want: int) -> tuple[slice, slice]:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
+    # Without the flag, to open a pipe is to wait for whoever writes.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BadPicture("a picture is no regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    finally:
+        os.close(descriptor)

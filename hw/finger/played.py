@@ -157,7 +157,7 @@ class PlayedModule:
         self._fault, self._left = name, (1 << 30) if always or name in _LASTING else 1
         self._speed, self.baud, self._packet_code = speed, baud, packet_code
         self._next_baud = baud
-        self._at, self._lifted = 0, 0
+        self._at, self._lifted, self._written = 0, 0, 0
         self._deaf_until = 0.0
         self._stopping = threading.Event()
         self._side: tuple[int, int] | None = None
@@ -321,13 +321,16 @@ class PlayedModule:
         if self._fault == "no_download":
             self._answer(0x0E)
             return
-        self.buffer = b""
+        self._written = 0
         self._answer(0x00)
 
     def _take_image(self, content: bytes, *, last: bool) -> None:
+        """Write over what the buffer holds, from its beginning; the rest stays as it was."""
         whole = self.model.width_px * self.model.height_px // 2
-        if self.buffer is not None and len(self.buffer) < whole:
-            self.buffer += content
+        held = self.buffer or bytes(whole)
+        end = min(self._written + len(content), whole)
+        self.buffer = held[: self._written] + content[: end - self._written] + held[end:]
+        self._written = end
         self._lifted = LIFTED_LOOKS if last else self._lifted
 
     def _set(self, operands: bytes) -> None:

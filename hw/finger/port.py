@@ -165,7 +165,7 @@ class FingerPort(Protocol):
 
         Raises:
             PortClosed: the port is not open.
-            DeviceTimeout, DeviceFailed: it could not be made sure of.
+            DeviceTimeout, DeviceFailed: it could not be made sure of; also by who closed.
         """
         ...
 

@@ -5,12 +5,17 @@ simulator that shares no framing with it. What it relies on beyond that text: Up
 buffer as it was, so that an image torn on the way can be fetched again; DownImage takes as many
 bytes as UpImage gives. Where the text of an older model says that a new speed comes with the next
 start, the old one is used on. The module authenticates nothing, so it only ever gives images: it
-stores no template and compares none. After use its buffer is overwritten with white, and it is
-reset where it can be. Does not know what is on an image, nor whether two are alike.
+stores no template and compares none. After use its buffer is overwritten with white, by the largest
+sensor's size while the module's own is not known, and it is reset where it can be; what a module
+does with more than its own size is not known either. Does not know what is on an image, nor
+whether two are alike.
 
-Bounds: `open` ends within about 6 s. No transfer begins later after the first touch than
-`TRANSFERS` of the longest take, which is four times what the largest image needs, however slowly
-bytes come (at 115,200 baud 13 s; an R503 needs 1.7 s).
+Bounds, whatever comes on the line, and however slowly: `open` ends within `OPEN_S`. A capture ends
+within `TRANSFERS` images' time, and a pause for each, from the first touch, and within as much
+beyond timeout_s: at 115,200 baud 15 s before the sensor is known, then 9 s for an R503 and 15 s for
+an AS608. `wait_until` ends within `LOOK_S` beyond timeout_s. `forget` and `close` take an image's
+time, `OVERWRITE_S` and `RESET_S`: at 115,200 baud 5 s, a tenth more with frames of 64 bytes. At
+lower speeds images take longer in proportion. A callback's time is added.
 
 Spec: [R503].
 """
@@ -18,7 +23,6 @@ Spec: [R503].
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -31,6 +35,8 @@ from hw.finger.errors import (
     LineTorn,
     ModuleRefused,
     NoFinger,
+    NotForgotten,
+    OutOfTime,
     PortClosed,
     WrongPassword,
 )
@@ -41,7 +47,9 @@ from hw.finger.module import (
     FASTEST_BAUD,
     IMAGE_BITS,
     LIGHTS,
+    MAX_IMAGE_BYTES,
     PACKET_SIZES,
+    SENSORS,
     Ask,
     Code,
     Setting,
@@ -49,13 +57,15 @@ from hw.finger.module import (
 )
 from hw.finger.packets import ANY_ADDRESS
 from hw.finger.port import Agreed, FingerImage, Light, Phase
-from hw.finger.talk import HELLO_S, TOUCH_S, Talk, Uploaded
+from hw.finger.talk import HELLO_S, SMALLEST_DOWNLOAD, TOUCH_S, Talk, Uploaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TRANSFERS: Final = 4
 """So often one touch's image is fetched, until it comes whole."""
+PAUSE_S: Final = 0.5
+"""And so long it may take to be heard again in between."""
 TOUCHES: Final = 3
 """So often a touch is taken, if the module loses the image in between."""
 ROUNDS: Final = 2
@@ -65,6 +75,12 @@ SWITCH_S: Final = 0.05
 """A module needs a moment to change its speed."""
 START_S: Final = 0.3
 """And 0.2 s to start; most say when they have."""
+OPEN_S: Final = 8.0
+LOOK_S: Final = 8.0
+"""So long a module that fell silent is looked for, and asked again."""
+SHOW_S: Final = 1.0
+OVERWRITE_S: Final = 0.8
+RESET_S: Final = 0.8
 CLOSE_S: Final = 2.0
 _WHITE: Final = b"\xff"
 _LOST: Final = frozenset({Code.NO_UPLOAD, Code.NO_IMAGE})
@@ -105,7 +121,7 @@ class R503:
         self._calling = threading.Lock()
         self._given_up = threading.Event()
         self._talk: Talk | None = None
-        self._locked_out = False
+        self._locked_out = self._holds_image = False
         self._forget_all()
 
     @property
@@ -125,6 +141,7 @@ class R503:
         Raises:
             DeviceMissing: no such line, or nothing on it answers.
             WrongPassword: the module wants another; this port will not ask again.
+            DeviceTimeout: it answers, and comes to no end.
             DeviceFailed: the line or the module does not do its work.
         """
         with self._calling:
@@ -134,11 +151,15 @@ class R503:
                 raise WrongPassword
             self._given_up.clear()
             line = Line(self._path, baud=self._baud, given_up=self._given_up)
+            line.until = time.monotonic() + OPEN_S
             try:
                 talk = Talk(line, password=self._password, address=self._address)
                 self._forget_all()
                 self._connect(talk)
                 self._agree(talk)
+            except OutOfTime as error:
+                line.close()
+                raise _out_of_time() from error
             except BaseException:
                 line.close()
                 raise
@@ -161,8 +182,9 @@ class R503:
             PortClosed, DeviceMissing, DeviceTimeout, LineBroken: as the port says.
         """
         told = on_phase or _nobody
-        deadline, fetched_by = time.monotonic() + timeout_s, math.inf
-        with self._session() as talk:
+        with self._session(within_s=timeout_s) as talk:
+            deadline, fetch_s = talk.line.until, self._fetch_s(talk)
+            talk.line.until += fetch_s
             for _ in range(TOUCHES):
                 told(Phase.WAITING)
                 self._light(talk, Light.WAITING)
@@ -174,13 +196,12 @@ class R503:
                 taken_ns = time.monotonic_ns()
                 told(Phase.TAKEN)
                 self._light(talk, Light.BUSY)
-                latest = time.monotonic() + TRANSFERS * talk.longest_upload_s
-                fetched_by = min(fetched_by, latest)
-                uploaded = self._fetch(talk, told, until=fetched_by)
+                talk.line.until = min(talk.line.until, time.monotonic() + fetch_s)
+                uploaded = self._fetch(talk, told)
                 if uploaded is None:
                     continue
-                pixels, sensor = parse_image(uploaded)
                 self._image_bytes = len(uploaded)
+                pixels, sensor = parse_image(uploaded)
                 self._light(talk, Light.GOOD)
                 told(Phase.DONE)
                 return FingerImage(pixels, sensor.dpi, IMAGE_BITS, taken_ns, self._source)
@@ -192,52 +213,75 @@ class R503:
         Raises:
             NoFinger, PortClosed, DeviceTimeout, DeviceFailed: as the port says.
         """
-        with self._session() as talk:
-            self._await_finger(talk, wanted=finger, deadline=time.monotonic() + timeout_s)
+        with self._session(within_s=timeout_s) as talk:
+            deadline = talk.line.until
+            talk.line.until += LOOK_S
+            self._await_finger(talk, wanted=finger, deadline=deadline)
         return True
 
     def show(self, light: Light) -> None:
         """Set the ring of light of an R503; a module that has none is asked once."""
-        with suppress(PortClosed), self._session() as talk:
+        with suppress(PortClosed), self._session(within_s=SHOW_S) as talk:
             self._light(talk, light)
 
     def forget(self) -> None:
         """Overwrite the module's buffer with white and reset it; takes as long as a transfer.
 
+        The reset is tried whatever becomes of the overwriting; it alone is not taken for enough.
+        Who closes meanwhile waits for it.
+
         Raises:
-            ModuleRefused: it takes no image; it was reset at least, if it can be.
+            ModuleRefused: the module takes no image.
+            NotForgotten: the port is closed, and went without overwriting what it should have.
             PortClosed, DeviceTimeout, DeviceFailed: as the port says.
         """
-        with self._session() as talk:
-            self._wipe(talk)
+        with self._session(within_s=self._wipe_s(), also_given_up=True) as talk:
+            # Who closes meanwhile must not stop the overwriting.
+            talk.line.given_up = threading.Event()
+            try:
+                self._wipe(talk)
+            finally:
+                talk.line.given_up = self._given_up
 
     def close(self) -> None:
-        """Forget, darken and let go; a call that waits in another thread ends with PortClosed."""
+        """Forget, darken and let go; a call that waits in another thread ends with PortClosed.
+
+        Whether it forgot, `forget` tells afterwards.
+        """
+        until = time.monotonic() + self._wipe_s()
         self._given_up.set()
-        if not self._calling.acquire(timeout=CLOSE_S):
+        if not self._calling.acquire(timeout=max(CLOSE_S, until - time.monotonic())):
             return
         try:
             talk = self._talk
             if talk is not None:
                 # Who closes a second time meanwhile must not stop the overwriting.
                 talk.line.given_up = threading.Event()
+                talk.line.until = until
                 with suppress(DeviceError):
                     self._wipe(talk)
+                with suppress(DeviceError):
                     self._light(talk, Light.OFF)
-            self._release()
         finally:
+            self._release()
             self._calling.release()
 
     @contextmanager
-    def _session(self) -> Iterator[Talk]:
+    def _session(self, *, within_s: float, also_given_up: bool = False) -> Iterator[Talk]:
+        """Have the line to oneself for a time, which who has it may change."""
         with self._calling:
-            if self._talk is None or self._given_up.is_set():
+            if self._talk is None and also_given_up and self._holds_image:
+                raise NotForgotten
+            if self._talk is None or (self._given_up.is_set() and not also_given_up):
                 raise PortClosed
+            self._talk.line.until = time.monotonic() + within_s
             try:
                 yield self._talk
             except LineBroken:
                 self._release()
                 raise
+            except OutOfTime as error:
+                raise _out_of_time() from error
 
     def _release(self) -> None:
         talk, self._talk = self._talk, None
@@ -246,22 +290,24 @@ class R503:
 
     def _forget_all(self) -> None:
         self._has_light = self._can_reset = True
-        self._holds_image = False
+        self._looking = False
         self._image_bytes = 0
         self._packet_bytes = PACKET_SIZES[0]
 
     def _connect(self, talk: Talk, *, likely: tuple[int, ...] = ()) -> None:
-        """Find the speed at which the module answers."""
-        order = dict.fromkeys((*likely, self._baud, *BAUDS))
-        for _ in range(ROUNDS):
-            for baud in order:
+        """Find the speed at which the module answers; if it does not, leave the one that was."""
+        was = talk.line.baud
+        try:
+            for baud in tuple(dict.fromkeys((*likely, self._baud, *BAUDS))) * ROUNDS:
                 talk.line.set_baud(baud)
-                try:
-                    if talk.greets():
-                        return
-                except WrongPassword:
-                    self._locked_out = True
-                    raise
+                if talk.greets():
+                    was = baud
+                    return
+        except WrongPassword:
+            self._locked_out = True
+            raise
+        finally:
+            talk.line.set_baud(was)
         raise DeviceMissing(DEVICE, "nothing answers on the line")
 
     def _agree(self, talk: Talk) -> None:
@@ -275,31 +321,44 @@ class R503:
             time.sleep(SWITCH_S)
             self._connect(talk, likely=(self._baud, was))
         now = talk.parameters()
-        self._packet_bytes, self._holds_image = now.packet_bytes, now.holds_image
+        self._packet_bytes = now.packet_bytes
+        # What could not be overwritten before a port was closed is still there.
+        self._holds_image |= now.holds_image
 
     def _await_finger(self, talk: Talk, *, wanted: bool, deadline: float) -> None:
         while True:
             code = self._look(talk, deadline)
-            self._holds_image |= code == Code.DONE
             if code == (Code.DONE if wanted else Code.NO_FINGER):
                 return
             if code not in _AGAIN and code != Code.DONE:
                 raise ModuleRefused(Ask.GenImg.name, code)
             if time.monotonic() >= deadline:
                 raise NoFinger
-            self._given_up.wait(POLL_S)
+            if self._given_up.wait(POLL_S):
+                raise PortClosed
 
     def _look(self, talk: Talk, deadline: float) -> int:
-        """Ask the sensor; a module that fell silent is looked for once, if there is time."""
+        """Ask the sensor; a module that fell silent is looked for once, if there is time.
+
+        A look that is not answered may have taken an image, whatever the next one finds.
+        """
+        self._looking = True
         try:
-            return talk.ask(Ask.GenImg, timeout_s=TOUCH_S, tries=2)[0]
-        except DeviceTimeout:
+            code = talk.ask(Ask.GenImg, timeout_s=TOUCH_S, tries=1)[0]
+        except (DeviceTimeout, LineTorn):
+            self._holds_image = True
             if time.monotonic() >= deadline:
                 raise
-        self._connect(talk, likely=(talk.line.baud,))
-        return talk.ask(Ask.GenImg, timeout_s=TOUCH_S, tries=2)[0]
+            self._connect(talk, likely=(talk.line.baud,))
+            code = talk.ask(Ask.GenImg, timeout_s=TOUCH_S, tries=2)[0]
+        self._looked(code)
+        return code
 
-    def _fetch(self, talk: Talk, told: Callable[[Phase], None], *, until: float) -> bytes | None:
+    def _looked(self, code: int | None) -> None:
+        self._looking = False
+        self._holds_image |= code != Code.NO_FINGER
+
+    def _fetch(self, talk: Talk, told: Callable[[Phase], None]) -> bytes | None:
         """Return the image in the module's buffer, None if the module may have lost it.
 
         One that stopped in the middle is fetched again, and must begin as it had begun: what a
@@ -307,8 +366,6 @@ class R503:
         """
         begun = b""
         for attempt in range(TRANSFERS):
-            if time.monotonic() >= until:
-                break
             if attempt:
                 told(Phase.RETRYING)
                 _log.warning("finger_image_torn attempt=%d", attempt)
@@ -341,32 +398,60 @@ class R503:
             self._has_light = False
             talk.hush(at_most_s=HELLO_S)
 
+    @property
+    def _buffer_bytes(self) -> int:
+        """What a buffer is overwritten by: more than a known sensor's, if it is not known."""
+        known = self._image_bytes in SENSORS
+        return self._image_bytes if known else max(MAX_IMAGE_BYTES, self._image_bytes)
+
+    def _image_s(self, talk: Talk, *, packet_bytes: int) -> float:
+        return talk.seconds_for_image(self._buffer_bytes, packet_bytes=packet_bytes)
+
+    def _fetch_s(self, talk: Talk) -> float:
+        return TRANSFERS * (self._image_s(talk, packet_bytes=self._packet_bytes) + PAUSE_S)
+
+    def _wipe_s(self) -> float:
+        talk = self._talk
+        if talk is None:
+            return CLOSE_S
+        packet_bytes = max(self._packet_bytes, SMALLEST_DOWNLOAD)
+        return self._image_s(talk, packet_bytes=packet_bytes) + OVERWRITE_S + RESET_S
+
     def _wipe(self, talk: Talk) -> None:
+        """Overwrite the buffer and reset the module, whatever becomes of the one or the other."""
+        if self._looking:
+            self._looked(talk.late_answer(timeout_s=HELLO_S))
         if not self._holds_image:
             return
-        refused: ModuleRefused | None = None
-        size = self._image_bytes or len(talk.upload().content)
+        until = talk.line.until
+        talk.line.until -= RESET_S
         try:
-            talk.download(_WHITE * size, packet_bytes=self._packet_bytes)
-        except ModuleRefused as error:
-            refused = error
-        self._reset(talk)
-        if refused is not None:
+            talk.download(_WHITE * self._buffer_bytes, packet_bytes=self._packet_bytes)
+            self._holds_image = False
+        except DeviceError:
             _log.warning("finger_buffer_not_overwritten")
-            raise refused
-        self._holds_image = False
+            raise
+        finally:
+            talk.line.until = until
+            self._reset(talk)
 
     def _reset(self, talk: Talk) -> None:
         if not self._can_reset:
             return
         try:
             code, _ = talk.ask(Ask.SoftRst, tries=1)
-        except (DeviceTimeout, LineTorn):
+        except (DeviceTimeout, OutOfTime):
+            return
+        except LineTorn:
             code = Code.NOT_UNDERSTOOD
         self._can_reset = code == Code.DONE
         if self._can_reset:
             talk.await_ready(at_most_s=START_S)
             self._connect(talk, likely=(talk.line.baud,))
+
+
+def _out_of_time() -> DeviceTimeout:
+    return DeviceTimeout(DEVICE, "the module comes to no end")
 
 
 def _nobody(phase: Phase) -> None:

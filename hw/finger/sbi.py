@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -39,6 +40,7 @@ from hw.finger.port import CodedFinger, Phase
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
     from hw.finger.port import Light
 
@@ -59,6 +61,8 @@ ASK_S: Final = 5.0
 SPARE_S: Final = 3.0
 """So much longer than it was given a service may take to say that nobody touched."""
 CLOSE_S: Final = 2.0
+MAX_CHUNK_LINE_BYTES: Final = 4096
+_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _RECORD_BEGIN: Final = b"FIR\0"
 _NOBODY_TOUCHED: Final = 101
 _NO_DEVICE: Final = frozenset({106, 202})
@@ -274,7 +278,8 @@ class SBIReader:
             return _answer(connection, verb, path, body, limit)
         except ConnectionRefusedError as error:
             raise DeviceMissing(DEVICE, "no device service") from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # The library lets out a ValueError for some heads that are none.
             if self._given_up.is_set():
                 raise PortClosed from error
             if late.is_set() or isinstance(error, TimeoutError):
@@ -344,13 +349,42 @@ def _answer(
     with connection.getresponse() as answer:
         if answer.status != http.HTTPStatus.OK:
             raise DeviceFailed(DEVICE, f"the device service answers {answer.status}")
-        raw = answer.read(limit + 1)
+        raw = _unchunked(answer.fp, limit) if answer.chunked else answer.read(limit + 1)
         if len(raw) > limit:
             raise DeviceFailed(DEVICE, "the device service answers too much")
         # The library takes an answer that was cut short for a whole one.
         if answer.length:
             raise http.client.IncompleteRead(raw, answer.length)
         return raw
+
+
+def _unchunked(file: BinaryIO, limit: int) -> bytes:
+    """Join a body's chunks; what they carry beside it, and behind the last, is not read.
+
+    The library takes a size of -1 for all that ever comes.
+
+    Raises:
+        HTTPException: they are no chunks, or end too soon.
+    """
+    body = bytearray()
+    while len(body) <= limit:
+        size = _chunk_size(file.readline(MAX_CHUNK_LINE_BYTES))
+        if not size:
+            return bytes(body)
+        # One byte more than the limit tells that there is too much.
+        wanted = min(size, limit + 1 - len(body))
+        piece = file.read(wanted)
+        if len(piece) < wanted or (wanted == size and file.read(2) != b"\r\n"):
+            raise http.client.IncompleteRead(bytes(piece))
+        body += piece
+    return bytes(body)
+
+
+def _chunk_size(line: bytes) -> int:
+    digits = line.partition(b";")[0].strip()
+    if not line.endswith(b"\n") or not _CHUNK_SIZE.fullmatch(digits):
+        raise http.client.HTTPException("no size of a chunk")
+    return int(digits, 16)
 
 
 def _listed(raw: bytes, doing: str) -> list[dict[str, Any]]:

@@ -22,7 +22,15 @@ from hw.finger.module import (
     Setting,
     parse_parameters,
 )
-from hw.finger.packets import ANY_ADDRESS, MAX_FRAME_BYTES, Kind, Packet, PacketParser, pack
+from hw.finger.packets import (
+    ANY_ADDRESS,
+    MAX_FRAME_BYTES,
+    MAX_PAYLOAD_BYTES,
+    Kind,
+    Packet,
+    PacketParser,
+    pack,
+)
 
 if TYPE_CHECKING:
     from hw.finger.line import Line
@@ -34,12 +42,17 @@ TOUCH_S: Final = 1.5
 """GenImg takes up to a second ([R503]: 0.2 s; older optical modules: 1 s)."""
 GAP_S: Final = 0.5
 """Within an image nothing comes for no longer."""
+STALL_S: Final = 1.5
+SLOWEST: Final = 3
+"""An image takes no longer than `SLOWEST` times what the line needs, and so long beyond it."""
 TRIES: Final = 3
 READY: Final = b"\x55"
 """What a module says once it has started."""
 MOST_UPLOADED_BYTES: Final = 2 * MAX_IMAGE_BYTES
 """More is no image of any of these sensors."""
-_SMALLEST_DOWNLOAD: Final = 64
+SMALLEST_DOWNLOAD: Final = 64
+_FRAME_BYTES: Final = MAX_FRAME_BYTES - MAX_PAYLOAD_BYTES
+"""What a frame adds to its payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,7 @@ class Talk:
         Raises:
             DeviceTimeout: no answer.
             LineTorn: it never understood.
-            PortClosed, LineBroken: as for a line.
+            PortClosed, OutOfTime, LineBroken: as for a line.
         """
         for left in range(tries - 1, -1, -1):
             self._say(Kind.COMMAND, bytes([what]) + operands)
@@ -149,13 +162,22 @@ class Talk:
             return False
         return code == Code.DONE
 
-    @property
-    def longest_upload_s(self) -> float:
-        """How long an image is listened to at most, at this speed."""
-        return 2 * self.line.seconds_for(MOST_UPLOADED_BYTES)
+    def seconds_for_image(self, image_bytes: int, *, packet_bytes: int) -> float:
+        """Return how long an image takes on the line at this speed, in frames of that size."""
+        return self.line.seconds_for(_framed(image_bytes, packet_bytes))
+
+    def late_answer(self, *, timeout_s: float) -> int | None:
+        """Return the code of an answer that was not waited for, None if it does not come."""
+        try:
+            answer = self._next(timeout_s=timeout_s)
+        except DeviceTimeout:
+            return None
+        return answer.payload[0] if answer.kind is Kind.ANSWER and answer.payload else None
 
     def upload(self) -> Uploaded:
         """Fetch the image in the module's buffer, which keeps it.
+
+        What comes too slowly is as good as silence.
 
         Raises:
             LineTorn: it came to its end, and not whole; ask again.
@@ -164,9 +186,10 @@ class Talk:
         """
         before = self._parser.discarded_bytes
         self.do(Ask.UpImage)
-        until = time.monotonic() + self.longest_upload_s
+        begun = time.monotonic()
         image, sound_bytes, kind = bytearray(), 0, Kind.DATA
         while kind is Kind.DATA and len(image) <= MOST_UPLOADED_BYTES:
+            until = begun + STALL_S + SLOWEST * self.line.seconds_for(len(image))
             try:
                 packet = self._next(timeout_s=min(GAP_S, until - time.monotonic()))
             except DeviceTimeout:
@@ -190,15 +213,14 @@ class Talk:
             DeviceTimeout, DeviceFailed: it is not known whether it was taken.
         """
         self.do(Ask.DownImage)
-        size = max(packet_bytes, _SMALLEST_DOWNLOAD)
+        size = max(packet_bytes, SMALLEST_DOWNLOAD)
         for at in range(0, len(image), size):
             last = at + size >= len(image)
             kind = Kind.LAST_DATA if last else Kind.DATA
             self.line.write(pack(kind, image[at : at + size], address=self._address))
         # There is no answer to the last frame; the next command's comes when it was taken.
-        frames = -(-len(image) // size)
-        sent = len(image) + frames * (MAX_FRAME_BYTES - 256)
-        self.do(Ask.ReadSysPara, timeout_s=ANSWER_S + self.line.seconds_for(sent))
+        sending_s = self.line.seconds_for(_framed(len(image), size))
+        self.do(Ask.ReadSysPara, timeout_s=ANSWER_S + sending_s)
 
     def await_ready(self, *, at_most_s: float) -> None:
         """Let a module start: it says a single byte when it has, or nothing in its time."""
@@ -226,3 +248,7 @@ class Talk:
             else:
                 raise DeviceTimeout(DEVICE, "the module does not answer")
         return self._waiting.popleft()
+
+
+def _framed(image_bytes: int, packet_bytes: int) -> int:
+    return image_bytes + -(-image_bytes // packet_bytes) * _FRAME_BYTES

@@ -57,6 +57,7 @@ class Label(StrEnum):
     """What stands beside."""
 
     TITLE = "title"
+    TOO_SMALL = "too_small"
     LANGUAGE = "language"
     SIMULATED = "simulated"
     SIMULATED_SHORT = "simulated_short"
@@ -67,6 +68,7 @@ class Label(StrEnum):
     STEP_KEY = "step_key"
     STEP_CHIP = "step_chip"
     STEP_FACE = "step_face"
+    STEP_FINGER = "step_finger"
     STEP_RESULT = "step_result"
     KEY_WHERE = "key_where"
     KEY_TYPED = "key_typed"

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import zlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kiosk.outbox.errors import (
     OutboxError,
@@ -31,6 +31,7 @@ from wire.record import LANES, Lane
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from types import UnionType
 
 DEFAULT_QUOTA_BYTES: Final = 256 * 1024 * 1024
 MIN_QUOTA_BYTES: Final = 256 * 1024
@@ -303,7 +304,7 @@ class Store:
             rows = self._db.execute(query).fetchall()
         found = {}
         for *said, checksum in rows:
-            state = LaneState(*said)
+            state = LaneState(*_typed(tuple(said), str, int, int, bytes))
             sound = checksum == state.sum(epoch)
             found[state.lane] = state if sound else replace(state, sound=False)
         if set(found) != set(LANES):
@@ -353,7 +354,8 @@ class Store:
         """
         with self._judged():
             rows = self._db.execute(query, (lane, after_seq, limit)).fetchall()
-        return tuple(_group(row) for row in rows)
+        kinds = (str, int, int, bytes, bytes, int, bytes, int | None)
+        return tuple(_group(_typed(row, *kinds)) for row in rows)
 
     def group_ending(self, lane: Lane, seq: int) -> SealedGroup | None:
         """Return the group whose last record is seq, if it is held. Raises QueueFailed."""
@@ -369,14 +371,15 @@ class Store:
         """Return (first, count, previous head, head) of every held group, in order."""
         query = "SELECT first, count, previous_head, head FROM groups WHERE lane = ? ORDER BY first"
         with self._judged():
-            return tuple(self._db.execute(query, (lane,)))
+            rows = self._db.execute(query, (lane,))
+            return tuple(_typed(row, int, int, bytes, bytes) for row in rows)
 
     def filed_at(self, lane: Lane, *, after_seq: int) -> int | None:
         """Return when the first group after after_seq was filed, in UTC seconds."""
         query = "SELECT filed_at FROM groups WHERE lane = ? AND first > ? ORDER BY first LIMIT 1"
         with self._judged():
             row = self._db.execute(query, (lane, after_seq)).fetchone()
-        return None if row is None else cast("int", row[0])
+        return None if row is None else cast("int", _typed(row, int)[0])
 
     def bytes_used(self) -> int:
         """Return the bytes of the database's pages in use. Raises QueueFailed."""
@@ -395,6 +398,19 @@ class Store:
             (said,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if said != "ok":
             raise QueueDamaged("the file is damaged")
+
+
+def _typed(row: tuple[Any, ...], *kinds: type | UnionType) -> tuple[Any, ...]:
+    """Return a row whose values are of these kinds.
+
+    A damaged page may hold anything, whatever the schema says of its columns.
+
+    Raises:
+        QueueDamaged: one is of another kind.
+    """
+    if not all(map(isinstance, row, kinds)):
+        raise QueueDamaged("the queue holds what was never put there")
+    return row
 
 
 def insert_group(
@@ -442,7 +458,8 @@ def prune(db: sqlite3.Connection, *, keep_bytes: int, filed_before: int) -> int:
             acked,
         )
         last = 0
-        for first, count, filed_at, size in oldest:
+        for row in oldest:
+            first, count, filed_at, size = _typed(row, int, int, int, int)
             if kept <= keep_bytes and filed_at >= filed_before:
                 break
             if deleted_bytes >= PRUNE_BYTES:

@@ -26,7 +26,7 @@ from emrtd.errors import ChipMalformed
 from emrtd.lds import dg3
 from emrtd.lds.dg3 import FingerPosition
 from hw.errors import DeviceError
-from hw.finger.errors import NoFinger
+from hw.finger.errors import NoFinger, PortClosed
 from hw.finger.port import FingerImage, Light
 from kiosk.session.events import (
     Event,
@@ -369,8 +369,12 @@ class _Comparison:
     def _close_port(self) -> None:
         port = self._port
         if port is not None:
-            with contextlib.suppress(DeviceError):
+            try:
                 port.forget()
+            except PortClosed:
+                pass
+            except DeviceError as error:
+                log.warning("finger_not_forgotten", why=error.reason)
             with contextlib.suppress(DeviceError):
                 port.close()
 

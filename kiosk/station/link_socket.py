@@ -68,12 +68,12 @@ class _Given:
     """Of one lane: what this connection was given and no receipt covers.
 
     Attributes:
-        began: the mark after which this connection began to give.
+        asked: where a fleet stands that is behind; None: none is known to be.
         last: the last sequence number given.
         under_way: first and last sequence number of each group without a receipt.
     """
 
-    began: int
+    asked: int | None
     last: int
     under_way: deque[tuple[int, int]] = field(default_factory=deque)
 
@@ -196,8 +196,8 @@ class LinkServer:
     async def _begin(self, lane: Lane) -> _Given:
         """Begin after what a receipt covers, or where a fleet stands that is behind."""
         acked = (await asyncio.to_thread(self._outbox.lane, lane)).acked_seq
-        mark = self._behind.pop(lane, acked)
-        return _Given(began=mark, last=mark)
+        asked = self._behind.get(lane)
+        return _Given(asked=asked, last=acked if asked is None else asked)
 
     def _hello(self) -> handover.Hello:
         return handover.Hello(
@@ -269,12 +269,16 @@ class LinkServer:
     def _advance(self, receipt: VerifiedReceipt, meaning: Acknowledgement, mine: _Given) -> None:
         while mine.under_way and mine.under_way[0][1] <= receipt.high_water:
             mine.under_way.popleft()
-        if meaning is Acknowledgement.BEHIND and mine.began != receipt.high_water < mine.let_go:
+        if meaning is not Acknowledgement.BEHIND:
+            self._behind.pop(receipt.lane, None)
+        elif receipt.high_water < (mine.let_go if mine.asked is None else mine.asked):
             # A fleet restored from a backup lacks what nobody will send again: begin where it
             # stands, as far as that is kept; once, for what is no longer kept never comes.
             log.warning("fleet_behind", lane=receipt.lane)
             self._behind[receipt.lane] = receipt.high_water
             raise ConnectionResetError("begin again at the fleet's mark")
+        else:  # on its way; another lane's new beginning goes on from here
+            self._behind[receipt.lane] = receipt.high_water
         self._more.set()
 
     async def _send(self, wire: socket.socket, frame: handover.Frame) -> None:

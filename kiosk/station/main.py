@@ -98,6 +98,7 @@ class Kiosk:
             signer=self._key,
             recipients=keys.recipients,
             quota_bytes=config.queue_bytes,
+            mends=True,
         )
         self._link = self._link_server(config, keys)
         self.station = self._station(config, keys)

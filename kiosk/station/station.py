@@ -51,7 +51,7 @@ from kiosk.station.fingers import Fingers
 from kiosk.station.link_socket import LinkHealth
 from kiosk.station.records import Circumstances, draft_of
 from kiosk.station.view import Around, ViewModel, view_of
-from wire.errors import WireError
+from wire.errors import Malformed, WireError
 from wire.reasons import Reason
 from wire.record import LANES
 
@@ -438,19 +438,20 @@ class Station:
         try:
             future = writer.submit(draft_of(verdict, session.evidence, around))
         except (OutboxError, WireError) as error:
-            self._soon(RecordRefused(_reason(error), asked))
+            self._soon(RecordRefused(_reason_told(error, session.name), asked))
         else:
             self._filing = future
-            future.add_done_callback(lambda done: self._stored_from_thread(done, asked))
+            name = session.name
+            future.add_done_callback(lambda done: self._stored_from_thread(done, asked, name))
 
-    def _stored_from_thread(self, future: Future[RecordIdentity], asked: int) -> None:
+    def _stored_from_thread(self, future: Future[RecordIdentity], asked: int, session: str) -> None:
         if future.cancelled():
             return  # it was given up, and the verdict says so
         error = future.exception()
         if error is None:
             self.post(RecordStored(future.result(), asked))
         else:
-            self.post(RecordRefused(_reason(error), asked))
+            self.post(RecordRefused(_reason_told(error, session), asked))
 
     def _soon(self, event: Event) -> None:
         if self._loop is not None:
@@ -528,6 +529,21 @@ def _listed(watchers: list[T], watcher: T) -> Callable[[], None]:
     return end
 
 
-def _reason(error: BaseException) -> Reason:
-    """Return the closed reason of a filing that failed."""
+def _reason_told(error: BaseException, session: str) -> Reason:
+    """Return the closed reason of a filing that failed, and log what kind of error it was."""
+    cause = error.__cause__
+    log.error(
+        "filing_failed",
+        session=session,
+        error=type(error).__name__,
+        why=_field_of(error) if cause is None else type(cause).__name__,
+    )
     return error.reason if isinstance(error, OutboxError) else Reason.QUEUE_FAILED
+
+
+def _field_of(error: BaseException) -> str | None:
+    """Return the part and the field of the wire that an error is about; never what was in it."""
+    if not isinstance(error, WireError):
+        return None
+    field = error.field if isinstance(error, Malformed) else ""
+    return f"{error.what}: {field}" if field else error.what

@@ -26,7 +26,7 @@ from models.finger.fusion import WeightsError, pipeline
 from models.finger.picture import FingerPictureError, from_coded, from_pixels, from_raw
 from models.finger.quality import GateError, assess
 from models.finger.replay import is_replay
-from models.finger.touches import ready, score, together
+from models.finger.touches import match_together, ready, score, together
 from models.manifest import manifest_of
 from models.runtime import ModelError
 
@@ -67,8 +67,6 @@ MAX_VIEWS: Final = 8
 MAX_RATE: Final = 1e-2
 RATES: Final = (MAX_RATE, 1e-3, 1e-4, 1e-5)
 STRONG_FMR: Final = 1e-5
-PAIR_SLACK: Final = 10.0
-"""Two fingers are the same together only if one alone is at so many times the rate."""
 HINTS: Final[dict[str, FingerHintName]] = {
     quality.ABSENT: "quality_finger_centre",
     quality.CENTRE: "quality_finger_centre",
@@ -286,10 +284,10 @@ class Feel:
         felt = [finger for finger in self._fingers if finger.touches]
         if not felt:
             return "none"
-        best = max(each.alike for each in felt)
+        scores = [each.alike for each in felt]
         if len(felt) == 1 or any(each.position == UNKNOWN for each in felt):
-            return self._named(best)
-        return self._by_ratio(together([self._calibration.llr(each.alike) for each in felt]), best)
+            return self._named(max(scores))
+        return self._together(scores)
 
     def _named(self, alike: float) -> FingerBandName:
         at = self._calibration.score_at
@@ -299,22 +297,12 @@ class Feel:
             return "same"
         return "different" if self._calibration.llr(alike) <= OTHER_LLR else "unsure"
 
-    def _by_ratio(self, ratio: float, best: float) -> FingerBandName:
-        """Return the band of several fingers, by the ratios that single scores have at a rate.
-
-        Args:
-            ratio: of all.
-            best: the score of the one that is most alike.
-        """
-
-        def reached(rate: float) -> bool:
-            at = self._calibration.score_at
-            return ratio >= self._calibration.llr(at(rate)) and best >= at(
-                min(rate * PAIR_SLACK, MAX_RATE)
-            )
-
-        if reached(self._fmr):
-            return "same_strong" if reached(STRONG_FMR) else "same"
+    def _together(self, scores: list[float]) -> FingerBandName:
+        """Return the band of several fingers, by the score of each."""
+        if match_together(scores, self._calibration, self._fmr):
+            strong = match_together(scores, self._calibration, STRONG_FMR)
+            return "same_strong" if strong else "same"
+        ratio = together([self._calibration.llr(each) for each in scores])
         return "different" if ratio <= OTHER_LLR else "unsure"
 
     def _judged(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from models.calibration import NOMINAL_FMR
 from models.finger.fusion import Weights, log_odds, score_of, shipped
 from models.finger.match import Evidence, compare, overlay
 from models.finger.minutiae import MAX_COORDINATE_PX, Minutiae, minutiae
@@ -22,12 +23,15 @@ from models.finger.prepared import MAX_COMPARED, prepare
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.calibration import Calibration
     from models.finger.align import Laid
     from models.finger.prepared import Prepared
 
 SURE: Final = 4.0
 """Log-odds from which on two touches are joined: beyond what two fingers were seen to reach."""
 MAX_TOUCHES: Final = 8
+PAIR_SLACK: Final = 10.0
+"""Two fingers are the same together only if one alone is at so many times the rate."""
 SEEN_AGAIN: Final = 0.15
 """Is added to the quality of a minutia for each touch that shows it again, towards 1."""
 
@@ -151,6 +155,25 @@ def together(log_likelihood_ratios: Sequence[float]) -> float:
     Each finger is evidence of its own; touches of one finger are not, and are joined instead.
     """
     return float(sum(log_likelihood_ratios))
+
+
+def match_together(scores: Sequence[float], calibration: Calibration, fmr: float) -> bool:
+    """Return whether several fingers of one person match together at a nominal false match rate.
+
+    Their evidence must be what one finger's is at that rate, and one alone must match at
+    `PAIR_SLACK` times the rate, so that a ratio that says too much admits no more than that.
+
+    Args:
+        scores: one of each finger.
+        calibration: of the scores.
+        fmr: one of its rates.
+
+    Raises:
+        KeyError: it has no threshold for the rate.
+    """
+    ratio = together([calibration.llr(each) for each in scores])
+    least = calibration.score_at(min(fmr * PAIR_SLACK, NOMINAL_FMR[0]))
+    return ratio >= calibration.llr(calibration.score_at(fmr)) and max(scores) >= least
 
 
 def _with(base: Prepared, other: Prepared, laid: Laid) -> Minutiae:

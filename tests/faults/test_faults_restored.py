@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.content import LANES
-from tests.faults.stage import Stage, StuckError, until
+from tests.faults.stage import Stage, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +21,6 @@ pytestmark = pytest.mark.lane
 SEED = 20_261_125
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=StuckError,
-    reason="the mark at which a connection began is never gone back to",
-)
 def test_a_fleet_put_back_to_where_the_connection_began_gets_everything(tmp_path: Path) -> None:
     with Stage(tmp_path, rng=random.Random(SEED), devices=1) as stage:
         (device,) = stage.devices
@@ -39,7 +34,6 @@ def test_a_fleet_put_back_to_where_the_connection_began_gets_everything(tmp_path
         until(lambda: device.waiting() == 0, within_s=3, what="the next record has its receipt")
 
 
-@pytest.mark.xfail(strict=True, reason="each lane that is behind takes the others' beginnings away")
 def test_three_lanes_of_a_fleet_that_was_put_back_begin_again_once_each(tmp_path: Path) -> None:
     with Stage(tmp_path, rng=random.Random(SEED), devices=1) as stage:
         (device,) = stage.devices

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import http.client
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,7 +20,7 @@ from hw.finger.jws import parse_base64url, parse_signed
 from hw.finger.module import parse_image, parse_parameters
 from hw.finger.packets import PacketParser
 from hw.finger.pictures import parse_picture
-from hw.finger.sbi import parse_captured, parse_discovered, parse_information
+from hw.finger.sbi import _unchunked, parse_captured, parse_discovered, parse_information
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -70,6 +72,10 @@ TARGETS = {
     "hw.finger.jws.base64": (
         lambda raw: parse_base64url(raw.decode("latin-1"), max_bytes=64),
         (Unproven,),
+    ),
+    "hw.finger.sbi.chunks": (
+        lambda raw: _unchunked(io.BytesIO(raw), 64),
+        (http.client.HTTPException,),
     ),
     "hw.finger.sbi.discovered": (parse_discovered, (DeviceError,)),
     "hw.finger.sbi.information": (parse_information, (DeviceError,)),

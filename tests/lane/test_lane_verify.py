@@ -134,8 +134,10 @@ def test_a_device_that_does_not_answer_is_named_and_what_to_do(
     stage: Stage, tmp_path: Path
 ) -> None:
     code, row, said = verify(stage, camera="v4l2:///dev/no-such-video")
-    assert (code, row["outcome"], row["reasons"]) == (1, "incomplete", ["device_missing"])
-    assert "device_missing: camera v4l2:///dev/no-such-video: " in said
+    assert (code, row["outcome"], row["reasons"]) == (3, "incomplete", ["device_missing"])
+    assert row["record"] is not None
+    assert "device_missing: camera v4l2:///dev/no-such-video: the device: No such" in said
+    assert (said.count("device_missing"), said.count("camera ")) == (1, 1)
     assert "card reader" not in said
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PCSCLITE_CSOCK_NAME", str(tmp_path / "nobody.comm"))
@@ -149,7 +151,10 @@ def test_a_device_that_does_not_answer_is_named_and_what_to_do(
 def test_a_home_that_is_none_is_said_and_nothing_is_printed(stage: Stage, tmp_path: Path) -> None:
     code, row, said = verify(stage, home=str(tmp_path))
     assert (code, row) == (3, {})
-    assert "device.toml" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("tram verify: ")]
+    assert line.count(str(tmp_path / "device.toml")) == 1
+    assert "Errno" not in line
+    assert "make demo" in line
 
 
 def test_another_trust_makes_the_issuer_unknown(stage: Stage, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import io
+import json
 import os
 import shutil
 import socket
@@ -504,6 +506,20 @@ def test_a_record_that_the_disk_has_not_begun_is_given_up_with_its_verdict(stage
         running.reader.remove()
         running.rest()
         assert running.records() == 1
+
+
+def test_a_record_out_of_form_is_not_filed_and_the_log_names_its_field(stage: Stage) -> None:
+    said = io.StringIO()
+    log_as_json(said)
+    with desk(stage) as running:
+        station = running.kiosk.station
+        station._equipment = dataclasses.replace(station._equipment, site="Nhà số 999095")
+        assert ended(running.serve(chip(stage))) == ("incomplete", ["queue_failed"])
+        assert running.records() == 0
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    (line,) = [line for line in lines if line["event"] == "filing_failed"]
+    assert (line["error"], line["why"]) == ("Malformed", "operations part: site")
+    assert "999095" not in said.getvalue()
 
 
 class FloodingLink:

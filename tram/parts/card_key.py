@@ -5,7 +5,7 @@ Knows the four forms. Whether it opens a card is between the card and `emrtd`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,15 @@ from emrtd.mrz import PERSONAL_NUMBER_DIGITS
 
 if TYPE_CHECKING:
     from emrtd.keys import Password
+
+
+_FORMS: Final = {
+    "can": "--can: a CAN has six digits; on a citizen card, the last six of its number",
+    "pin": "--pin: a PIN has four digits or more",
+    "mrz": "--mrz: a zone has all its lines and its check digits; six digits are a CAN: --can",
+    "qr": "--qr: a code begins with twelve digits, the number; six digits are a CAN: --can",
+}
+"""What each has."""
 
 
 def password(
@@ -42,10 +51,9 @@ def password(
         return CAN(can if qr is None else _can_of_code(qr))  # type: ignore[arg-type] # one is given
     except (ValueError, EMRTDError):
         # Without its cause, which may quote what was given.
-        raise click.UsageError(
-            "a CAN has six digits, a PIN four or more; a zone has its check digits; a code begins "
-            "with twelve digits"
-        ) from None
+        given = {"can": can, "pin": pin, "mrz": mrz, "qr": qr}
+        (name,) = (each for each, value in given.items() if value is not None)
+        raise click.UsageError(_FORMS[name]) from None
 
 
 def _can_of_code(text: str) -> str:

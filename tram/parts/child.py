@@ -5,6 +5,7 @@ Knows one process. What it is and how it starts stands in who derives from it.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 END_S = 5.0
+
+
+def ended_with_us(*command: str) -> list[str]:
+    """Return the command that also ends when the thread that starts it does, whatever ended that.
+
+    The second line behind `Child.stop`: for a parent that was killed. Without setpriv, the command
+    as it is.
+    """
+    setpriv = shutil.which("setpriv")
+    return [*([] if setpriv is None else [setpriv, "--pdeathsig", "TERM", "--"]), *command]
 
 
 class Child(ABC):
@@ -78,7 +89,7 @@ class TramChild(Child):
             return
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tram", *self._arguments],
+                ended_with_us(sys.executable, "-m", "tram", *self._arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from tram.parts.child import Child
+from tram.parts.child import Child, ended_with_us
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ class Mosquitto(Child):
             raise BrokerError("mosquitto is not installed")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [program, "-c", str(self._configuration)],
+                ended_with_us(program, "-c", str(self._configuration)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

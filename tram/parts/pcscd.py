@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tram.parts.child import Child
+from tram.parts.child import Child, ended_with_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,9 @@ PORTS = range(20_000, 30_000, 2)
 _IN_NAMESPACE = """
 [ -d /run/pcscd ] || { mount -t tmpfs none /run && mkdir /run/pcscd; } || exit 90
 mount --bind "$1" /run/pcscd || exit 91
-exec "$2" --foreground --config "$3"
+configuration=$2
+shift 2
+exec "$@" --foreground --config "$configuration"
 """
 
 
@@ -117,8 +119,10 @@ class Pcscd(Child):
             f"CHANNELID {self.port:#06x}\n"
         )
         namespace = "-m" if os.geteuid() == 0 else "-rm"
-        # Neither unshare nor the shell stays: the process that is started is pcscd in the end.
-        arguments = ["sh", "-c", _IN_NAMESPACE, "sh", str(run), program, str(configuration)]
+        # Neither unshare nor the shell stays: the process that is started is pcscd in the end. What
+        # a new user namespace forgets, that it ends with us, is said inside.
+        pcscd = ended_with_us(program)
+        arguments = ["sh", "-c", _IN_NAMESPACE, "sh", str(run), str(configuration), *pcscd]
         with self._log.open("wb") as log:
             return subprocess.Popen(
                 ["unshare", namespace, *arguments],

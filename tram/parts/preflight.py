@@ -48,7 +48,7 @@ def check_devices(card_url: str, camera_url: str) -> None:
         try:
             check(url)
         except DeviceError as error:
-            raise NotReadyError(error.reason, f"{url}: {error}") from error
+            raise NotReadyError(error.reason, _told(error, error.device, url)) from error
 
 
 def check_models(folder: Path, net: str | None = None) -> None:
@@ -76,7 +76,7 @@ def check_models(folder: Path, net: str | None = None) -> None:
 
 
 def ailing(card_url: str, camera_url: str) -> tuple[str, ...]:
-    """Return a sentence for each device that does not answer now: which, why, and what to do.
+    """Return a sentence for each device that does not answer now: why, which, and what to do.
 
     No card and no person is needed, nor read. Only while no kiosk holds the devices.
     """
@@ -89,8 +89,13 @@ def ailing(card_url: str, camera_url: str) -> tuple[str, ...]:
         try:
             answers(url)
         except DeviceError as error:
-            told.append(f"{name} {url}: {error}; {remedy}")
+            told.append(f"{_told(error, name, url)}; {remedy}")
     return tuple(told)
+
+
+def _told(error: DeviceError, name: str, url: str) -> str:
+    """Return reason, device and what else is known, each once."""
+    return ": ".join(filter(None, (error.reason, f"{name} {url}", error.detail)))
 
 
 def _reader_answers(url: str) -> None:

@@ -1,4 +1,4 @@
-"""What every long-running process of ours does: JSON lines to stderr, an orderly end on SIGTERM.
+"""What every long-running process of ours does: JSON lines to stderr, an orderly end on a signal.
 
 Knows which keys a log line may have: a closed list of words about machines. Whatever else somebody
 logs by mistake is left out and counted, so that no line can hold a person.
@@ -13,11 +13,14 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, TextIO, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from structlog.typing import EventDict, WrappedLogger
 
 KEYS = frozenset(
@@ -113,9 +116,54 @@ def only_known_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     return kept
 
 
+INTERRUPTED: Final = 130
+"""What a shell calls a program that Ctrl-C ended."""
+LAST_S: Final = 20.0
+"""How long an orderly end may take, where a terminal that is gone may hold up whoever draws."""
+
+
 def until_told() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set. Main thread only."""
+    """Return an event that SIGTERM, SIGINT and a closed terminal set. Main thread only."""
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGINT, *_endings()):
         signal.signal(number, lambda *_: stopping.set())
     return stopping
+
+
+@contextmanager
+def ending_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end what runs within as Ctrl-C does. Main thread only.
+
+    It has `LAST_S` seconds for that, once; then the process ends, and its children with it.
+    """
+    last = threading.Timer(LAST_S, os._exit, (INTERRUPTED,))
+    last.daemon = True
+    told = threading.Event()
+
+    def end(*_: object) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        last.start()
+        told.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _endings()}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    except (Exception, SystemExit):
+        if not told.is_set():
+            raise
+        # What fails on the way out, for want of a terminal, is not why we end.
+        raise KeyboardInterrupt from None
+    finally:
+        last.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _endings() -> tuple[signal.Signals, ...]:
+    """Return what ends a process beside Ctrl-C; not SIGHUP where nohup keeps it away."""
+    kept_away = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGTERM,) if kept_away else (signal.SIGTERM, signal.SIGHUP)

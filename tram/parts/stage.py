@@ -7,9 +7,10 @@ link. Does not know what is played nor what should come out.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Self
@@ -28,7 +29,7 @@ from tram.parts.mosquitto import Mosquitto
 from tram.parts.pcscd import Pcscd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -107,6 +108,30 @@ class Stage:
         """Load a card as a chip that may misbehave."""
         image = CardImage.from_json(self.card(card).read_bytes())
         return Chip(image, randomness=os.urandom, fault=fault)
+
+
+class StageTakenError(Exception):
+    """Another process plays on this stage."""
+
+
+@contextmanager
+def alone_on(stage: Stage) -> Iterator[None]:
+    """Keep other processes off the stage until we leave it or end.
+
+    Raises:
+        StageTakenError: another one is there.
+        OSError: the file beside the stage can't be made.
+    """
+    path = stage.root.with_name(f"{stage.root.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageTakenError(
+                f"another demo, kiosk or fleet still runs on {stage.root}: end it first"
+            ) from None
+        yield
 
 
 def build(stage: Stage, *, models: Path, portraits: Path, say: Callable[[str], None]) -> None:

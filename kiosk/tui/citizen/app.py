@@ -22,7 +22,7 @@ from kiosk.station.view import STEPS, Screen
 from kiosk.tui.citizen.panes import DIGITS, PANES, KeyPane, Pane
 from kiosk.tui.speech import Speech
 from kiosk.tui.theme import THEME
-from kiosk.tui.widgets import Choice
+from kiosk.tui.widgets import Choice, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 BRAND: Final = "TRẠM"
 LANGUAGE_S: Final = 60.0
 """How long a language that was chosen on the welcome screen waits for its citizen."""
+
+LEAST: Final = (35, 8)
+"""Columns and rows; in less, nothing but that is said."""
 
 _STEP_NAMES: Final = (Label.STEP_KEY, Label.STEP_CHIP, Label.STEP_FACE, Label.STEP_RESULT)
 _STOPPABLE: Final = frozenset(
@@ -83,12 +86,14 @@ class CitizenApp(App[None]):
     ALLOW_SELECT = False
     AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it
-        (0, "-narrow"),
+        (0, "-tiny"),
+        (LEAST[0], "-narrow"),
         (48, "-medium"),
         (76, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it
-        (0, "-short"),
+        (0, "-flat"),
+        (LEAST[1], "-short"),
         (12, "-middle"),
         (16, "-tall"),
         (20, "-grand"),
@@ -109,6 +114,7 @@ class CitizenApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """Lay the frame out."""
+        yield Words(id="too-small")
         with Horizontal(id="head"):
             yield Static(BRAND, id="brand", markup=False)
             yield Static(id="title", markup=False)
@@ -172,6 +178,9 @@ class CitizenApp(App[None]):
 
     def _render_head(self, view: ViewModel, speech: Speech) -> None:
         say = speech.first.say
+        columns, rows = LEAST
+        small = speech.both(Label.TOO_SMALL, columns=columns, rows=rows)
+        self.query_one("#too-small", Words).say(small)
         self.query_one("#title", Static).update(say(Label.TITLE))
         online = say(_way_out(view))
         step = say(Label.STEP, step=view.step, steps=STEPS)
@@ -185,7 +194,8 @@ class CitizenApp(App[None]):
         self.set_class(view.around.simulated, "-simulated")
         for number, name in enumerate(_STEP_NAMES, 1):
             static = self.query_one(f"#{name}", Static)
-            static.update(say(name))
+            felt = name is Label.STEP_FACE and view.screen is Screen.FINGER
+            static.update(say(Label.STEP_FINGER if felt else name))
             static.set_class(number < view.step, "-past")
             static.set_class(number == view.step, "-now")
 

@@ -215,6 +215,11 @@ def _files() -> dict[str, list[bytes]]:
         "models.evaluate.picture": [jpeg, _picture("PNG"), jpeg2000],
         "outbox.file": [outbox_targets._whole()],
         "outbox.mended": [b"\0\0\x10Z", b"\0\x20\0" + bytes(600)],
-        "outbox.damaged": [b"\0\0\x10Z", b"\0\x20\0" + outbox_targets._whole()[0x2000:0x2008]],
+        "outbox.damaged": [
+            b"\0\0\x10Z",
+            b"\x10\x30\x09\x5a",
+            b"\x10\x59\x26\x59\x7e\x3a\x2a",
+            b"\0\x20\0" + outbox_targets._whole()[0x2000:0x2008],
+        ],
         "tram.policy.parse_case": [json.dumps(case).encode()],
     }

@@ -26,6 +26,7 @@ def seeds() -> dict[str, list[bytes]]:
         "hw.finger.pictures": [picture.getvalue(), portable],
         "hw.finger.jws": [hw_finger.signed(b"{}")],
         "hw.finger.jws.base64": [b"RklSAA", b"RklSAA=="],
+        "hw.finger.sbi.chunks": [b"2;a=b\r\n[]\r\n0\r\n\r\n", b"1\r\n[\r\n1\r\n]\r\n0\r\n\r\n"],
         "hw.finger.sbi.discovered": [b'[{"deviceId":"1","deviceStatus":"Ready",' + error + b"}]"],
         "hw.finger.sbi.information": [b'[{"deviceInfo":"a.b.c",' + error + b"}]"],
         "hw.finger.sbi.captured": [b'{"biometrics":[{"data":"a.b.c",' + error + b"}]}"],

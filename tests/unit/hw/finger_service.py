@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 RECORD = b"FIR\x00010\x00" + bytes(range(256)) * 4
 SERIAL = "999000000001"
@@ -94,6 +94,9 @@ class Play:
     changed: dict[str, object] = field(default_factory=dict)
     token: Callable[[str], str] = str
     raw: Callable[[str, bytes], bytes] = lambda _, body: body
+    wire: Callable[[bytes], Iterable[bytes]] | None = None
+    """Makes all that goes over the wire, head included, of a body."""
+    sent_bytes: int = 0
     error: str = "0"
     http: int = 200
     drip_s: float = 0.0
@@ -111,6 +114,7 @@ class Service:
     def __init__(self, play: Play) -> None:
         self.play = play
         self.open_sockets: set[socket.socket] = set()
+        self._pulled = threading.Event()
         self._server = self._bind()
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
@@ -120,6 +124,7 @@ class Service:
 
     def stop(self) -> None:
         """Pull it out: nothing listens, and what is open ends."""
+        self._pulled.set()
         self.play.finger.set()
         if self._thread.is_alive():
             for each in list(self.open_sockets):
@@ -175,7 +180,13 @@ class Service:
                 return found
 
             def say(self, verb: str, value: object) -> None:
+                if service._pulled.is_set():
+                    self.close_connection = True
+                    return
                 body = play.raw(verb, json.dumps(value).encode())
+                if play.wire is not None:
+                    self.pour(play.wire(body))
+                    return
                 try:
                     self.send_response(play.http)
                     self.send_header("Content-Length", str(len(body)))
@@ -183,6 +194,12 @@ class Service:
                     self.drip(body)
                 except OSError:
                     self.close_connection = True
+
+            def pour(self, pieces: Iterable[bytes]) -> None:
+                self.close_connection = True
+                with suppress(OSError):
+                    for piece in pieces:
+                        play.sent_bytes += self.connection.send(piece)
 
             def drip(self, body: bytes) -> None:
                 if not play.drip_s:

@@ -37,6 +37,7 @@ class Picamera2:
         self._index = index
         self._begun_ns, self._given = 0, -1
         self._timers: list[threading.Timer] = []
+        self._starting = threading.Lock()
         self._sheet = np.random.default_rng(index).integers(60, 200, (480, 640, 3), dtype=np.uint8)
 
     def create_video_configuration(self, main: dict) -> dict:
@@ -70,15 +71,18 @@ class Picamera2:
             signal_function(job)
             return job
         timer = threading.Timer(wait_s, signal_function, (job,))
-        self._timers.append(timer)
-        timer.start()
+        with self._starting:
+            timer.start()
+            self._timers.append(timer)
         return job
 
     def wait(self, job: _Job) -> _Request:
         return job.request
 
     def close(self) -> None:
-        for timer in self._timers:
+        with self._starting:
+            timers, self._timers = self._timers, []
+        for timer in timers:
             timer.cancel()
             timer.join()
         calls.append("closed")

@@ -11,7 +11,7 @@ import pytest
 from finger_material import READY, as_captured, expect_a_fast_module, ridges
 
 from hw.errors import DeviceError, DeviceFailed, DeviceMissing, DeviceTimeout
-from hw.finger import LineBroken, LineTorn, PortClosed, r503, talk
+from hw.finger import LineBroken, LineTorn, NotForgotten, PortClosed, r503
 from hw.finger.played import PlayedModule
 from hw.finger.r503 import R503
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 FINGER = ridges(1)
 EVERY_S = 0.1
 """A played module is so much faster than a real one that this stands for a second."""
-BOUND_S = 12.0
+LATE_S = 0.5
+"""So much later a thread may run than it should."""
+FETCH_S = 4 * (0.18 + 0.1)
+WIPE_S = 0.18 + 0.8 + 0.8
 
 
 @pytest.fixture(autouse=True)
@@ -75,23 +78,45 @@ def byte_frames() -> bytes:
 PIECES = [noise, begun_frame, byte_frames]
 
 
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all sensors be small ones, whose image takes 0.18 s."""
+    monkeypatch.setattr(r503, "MAX_IMAGE_BYTES", 2_000)
+    monkeypatch.setattr(r503, "PAUSE_S", 0.1)
+
+
 @pytest.mark.parametrize("pieces", PIECES)
 @pytest.mark.parametrize("asked", [b"\x0a", b"\x01"], ids=["image", "touch"])
 def test_a_module_that_dribbles_for_ever_is_left(
     module: Dribbling, monkeypatch: pytest.MonkeyPatch, pieces: Callable[[], bytes], asked: bytes
 ) -> None:
-    monkeypatch.setattr(talk, "MOST_UPLOADED_BYTES", 6_000)
+    hurry(monkeypatch)
     port = R503(module.plug_in())
     port.open()
     module.pieces, module.dribbled = pieces, (asked,)
     begun = time.monotonic()
     with pytest.raises((DeviceTimeout, DeviceFailed, DeviceMissing)) as caught:
         port.capture(timeout_s=0.3)
-    assert time.monotonic() - begun < BOUND_S
+    assert time.monotonic() - begun < 0.3 + FETCH_S + LATE_S
     assert caught.value.device == "finger"
     begun = time.monotonic()
     port.close()
-    assert time.monotonic() - begun < BOUND_S
+    assert time.monotonic() - begun < WIPE_S + LATE_S
+
+
+@pytest.mark.parametrize("packet_bytes", [64, 128, 256])
+def test_what_is_told_of_bounds_is_so(module: Dribbling, packet_bytes: int) -> None:
+    """The figures of the driver's description, at 115,200 baud."""
+    port = R503(module.plug_in())
+    port.open()
+    assert port._talk is not None
+    port._packet_bytes = packet_bytes
+    more = (1 + 11 / packet_bytes) / (1 + 11 / 256)
+    assert port._fetch_s(port._talk) < 15.4 * more
+    assert port._wipe_s() < 5.0 * more
+    port._image_bytes = 18_432
+    assert port._fetch_s(port._talk) < 8.7 * more
+    assert port._wipe_s() < 3.3 * more
+    port.close()
 
 
 @pytest.mark.parametrize("pieces", PIECES)
@@ -117,7 +142,7 @@ def test_who_closes_does_not_wait_for_one_that_dribbles(
     port.close()
     took_s = time.monotonic() - begun
     thread.join(5)
-    assert took_s < 4
+    assert took_s < 4.95 + LATE_S
     assert ended == [PortClosed]
 
 
@@ -125,8 +150,7 @@ def test_touch_after_touch_is_not_fetched_without_an_end(
     module: Dribbling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that gives a piece of an image for each touch, and obeys in between."""
-    monkeypatch.setattr(talk, "MOST_UPLOADED_BYTES", 2_000)
-    monkeypatch.setattr(r503, "TRANSFERS", 1)
+    hurry(monkeypatch)
     obey = PlayedModule._obey
 
     def stingy(frame: tuple[int, bytes]) -> None:
@@ -142,11 +166,43 @@ def test_touch_after_touch_is_not_fetched_without_an_end(
     module._obey = stingy  # type: ignore[method-assign]  # a module of its own kind
     port = R503(module.plug_in())
     port.open()
-    with pytest.raises(LineTorn):
-        port.capture(timeout_s=2)
-    assert module.said[0x0A] == 1
-    port._holds_image = False
+    begun = time.monotonic()
+    with pytest.raises((LineTorn, DeviceTimeout)):
+        port.capture(timeout_s=20)
+    assert time.monotonic() - begun < FETCH_S + LATE_S, "counted from the touch"
+    assert module.said[0x0A] <= 3
     port.close()
+
+
+def test_opening_one_that_answers_and_comes_to_no_end_has_an_end(
+    module: Dribbling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(r503, "OPEN_S", 1.0)
+    module.pieces, module.dribbled = begun_frame, (b"\x0f",)
+    port = R503(module.plug_in())
+    begun = time.monotonic()
+    with pytest.raises((DeviceTimeout, DeviceFailed)):
+        port.open()
+    assert time.monotonic() - begun < 1.0 + LATE_S
+    port.close()
+
+
+def test_a_line_that_takes_nothing_more_holds_nobody(
+    module: Dribbling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overwriting has its time also where a write does not return."""
+    port = R503(module.plug_in())
+    port.open()
+    port.capture(timeout_s=2)
+    monkeypatch.setattr(r503, "OVERWRITE_S", 0.0)
+    monkeypatch.setattr(r503, "RESET_S", 0.1)
+    assert port._talk is not None
+    port._talk.line._serial.set_output_flow_control(enable=False)
+    begun = time.monotonic()
+    port.close()
+    assert time.monotonic() - begun < 1.8 + LATE_S
+    with pytest.raises(NotForgotten):
+        port.forget()
 
 
 @pytest.mark.parametrize("at", [1, 30, 70])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +15,22 @@ from PIL import Image
 
 from hw.errors import BadDeviceURL, DeviceFailed, DeviceMissing
 from hw.finger import BadPicture, FingerImage, PortClosed, Touch
-from hw.finger.pictures import MAX_FILE_BYTES, MAX_FILES, half_bytes, in_window, parse_picture
+from hw.finger.pictures import (
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    half_bytes,
+    in_window,
+    load_folder,
+    parse_picture,
+)
 from hw.finger.played import FAULTS, MODELS, PlayedModule
 from hw.finger.r503 import R503
 from hw.finger.sim import SimulatedFinger
 from hw.open import open_finger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hw.finger import FingerPort
 
 FINGER = ridges(1)
@@ -185,3 +196,26 @@ def test_a_module_pulled_out_before_it_is_opened_is_no_module() -> None:
         R503(path).open()
     with pytest.raises(PortClosed):
         SimulatedFinger(module).capture(timeout_s=0.1)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_only_regular_files_are_pictures(folder: Path, make: Callable[[Path], None]) -> None:
+    """To open a pipe would be to wait for whoever writes."""
+    strange = folder / "finger_0.png"
+    make(strange)
+    found: list[object] = []
+
+    def load() -> None:
+        try:
+            found.append(load_folder(folder))
+        except BadPicture as error:
+            found.append(error)
+
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    thread.join(2)
+    if thread.is_alive():
+        os.close(os.open(strange, os.O_WRONLY | os.O_NONBLOCK))
+        thread.join(2)
+        pytest.fail("it waits for a writer")
+    assert isinstance(found[0], BadPicture)

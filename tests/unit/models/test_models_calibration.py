@@ -36,7 +36,6 @@ from models.manifest import manifests
 from wire import record
 
 HASHES = ("0123456789abcdef", "00000000deadbeef")
-RANDOM = np.random.default_rng(7)
 FACES = sorted(
     each for each in calibration.FOLDER.glob("*.json") if calibration.load(each).modality == "face"
 )
@@ -48,7 +47,7 @@ def source(**other):
 
 
 def made(**other) -> Calibration:
-    impostor = np.clip(RANDOM.normal(0.1, 0.12, 90_000), -1, 1)
+    impostor = np.clip(np.random.default_rng(7).normal(0.1, 0.12, 90_000), -1, 1)
     plain = {
         "modality": "face",
         "net": "net-0123456789ab",
@@ -76,7 +75,7 @@ def zero(threshold, matches=0):
 
 @pytest.mark.parametrize("safety", [1.0, 3.0, 10.0])
 def test_a_threshold_is_the_lowest_that_keeps_the_rate_where_there_are_scores(safety):
-    impostor = RANDOM.normal(0.1, 0.12, 400_000).clip(-1, 1)
+    impostor = np.random.default_rng(3).normal(0.1, 0.12, 400_000).clip(-1, 1)
     for each in fit.thresholds(impostor, rates=NOMINAL_FMR, safety=safety):
         allowed = each.fmr / safety * len(impostor)
         reached = int((impostor >= each.score).sum())
@@ -117,10 +116,13 @@ def test_of_several_ways_the_strictest_counts_at_each_rate():
 
 
 def test_of_an_exponential_tail_the_extrapolation_is_the_truth():
-    impostor = (RANDOM.exponential(0.04, 200_000) - 0.2).clip(-1, 1)
-    (found,) = fit.thresholds(impostor, rates=[1e-5], safety=1)
-    assert found.extrapolated
-    assert found.score == pytest.approx(-0.2 - 0.04 * math.log(1e-5), abs=0.04)
+    randomness, scores = np.random.default_rng(5), []
+    for _ in range(20):
+        impostor = (randomness.exponential(0.04, 200_000) - 0.2).clip(-1, 1)
+        (found,) = fit.thresholds(impostor, rates=[1e-5], safety=1)
+        assert found.extrapolated
+        scores.append(found.score)
+    assert np.mean(scores) == pytest.approx(-0.2 - 0.04 * math.log(1e-5), abs=0.02)
 
 
 @settings(max_examples=60)
@@ -164,7 +166,8 @@ def test_of_no_impostors_there_is_no_threshold(impostor, safety):
 
 def test_of_two_normal_laws_the_ratio_is_the_known_line():
     """Of equal variances v, means a and b: (a - b) / v * (s - (a + b) / 2)."""
-    line = fit.ratio(RANDOM.normal(0.6, 0.15, 40_000), RANDOM.normal(0.2, 0.15, 400_000))
+    randomness = np.random.default_rng(4)
+    line = fit.ratio(randomness.normal(0.6, 0.15, 40_000), randomness.normal(0.2, 0.15, 400_000))
     slope = (0.6 - 0.2) / 0.15**2
     assert line.slope == pytest.approx(slope, rel=0.03)
     assert line.offset == pytest.approx(-slope * 0.4, rel=0.03)

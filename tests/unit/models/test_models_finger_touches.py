@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minutiae_material import finger, moved, shuffled, touched_again
 
+from models.calibration import shipped
 from models.finger import fusion
 from models.finger.match import compare
 from models.finger.minutiae import minutiae, none
@@ -18,6 +20,7 @@ from models.finger.touches import (
     TouchesError,
     compare_each,
     join,
+    match_together,
     ready,
     score,
     score_of_each,
@@ -109,6 +112,22 @@ def test_many_touches_of_another_finger_are_not_many_chances():
 def test_how_many_touches_there_may_be(count):
     with pytest.raises(TouchesError):
         join([finger(1)] * count)
+
+
+def test_two_fingers_match_by_what_both_say_and_by_one_that_nearly_does_alone():
+    ours = shipped("finger")
+    at = ours.score_at
+    assert match_together([at(1e-4), at(1e-4)], ours, 1e-4)
+    assert not match_together([at(1e-4), -0.2], ours, 1e-4), "the other speaks against it"
+    near = at(1e-3) + 1e-6
+    assert match_together([near, near], ours, 1e-4) is (
+        together([ours.llr(near)] * 2) >= ours.llr(at(1e-4))
+    )
+    wrong = msgspec.structs.replace(
+        ours, ratio=msgspec.structs.replace(ours.ratio, slope=0.1, offset=9.0)
+    )
+    assert not match_together([0.0, 0.0], wrong, 1e-4), "whatever a ratio says"
+    assert not match_together([at(1e-2)] * 2, wrong, 1e-5)
 
 
 def test_two_fingers_are_more_evidence_than_one():

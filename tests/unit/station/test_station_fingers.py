@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from emrtd.lds.dg3 import FingerImage as ChipFinger
 from emrtd.lds.dg3 import FingerPosition
 from emrtd.sim._finger_record import _record
-from hw.errors import DeviceFailed, DeviceMissing
+from hw.errors import DeviceError, DeviceFailed, DeviceMissing, DeviceTimeout
 from hw.finger.errors import NoFinger, PortClosed
 from hw.finger.port import CodedFinger, FingerImage, Light
 from kiosk.session.events import FingerCue, FingerCued, FingerHinted, FingerJudged, FingerMatch
@@ -300,6 +301,39 @@ def test_a_worker_that_breaks_the_agreement_has_failed(scene: Scene, frames: lis
                 scene.heard_until(Touch)
     assert scene.judged().reasons == (Reason.DEVICE_FAILED,)
     assert scene.judged().band is FingerBand.NONE
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (DeviceFailed("finger", "it keeps what it has"), ["device_failed"]),
+        (DeviceTimeout("finger"), ["device_timeout"]),
+        (PortClosed(), []),
+        (None, []),
+    ],
+)
+def test_a_sensor_that_does_not_forget_is_logged_by_its_reason_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, raised: DeviceError | None, told: list[str]
+) -> None:
+    def forget(sensor: Sensor) -> None:
+        sensor.done.append("forget")
+        if raised is not None:
+            raise raised
+
+    monkeypatch.setattr(Sensor, "forget", forget)
+    with capture_logs() as logs:
+        scene.start()
+        scene.heard_until(Compare)
+        scene.say(READY)
+        scene.heard_until(Touch)
+        scene.say(SAME)
+        assert scene.judged().band is FingerBand.SAME
+        assert scene.sensor.closed.wait(2)
+    lines = [line for line in logs if line["event"] == "finger_not_forgotten"]
+    assert lines == [
+        {"event": "finger_not_forgotten", "log_level": "warning", "why": why} for why in told
+    ]
+    assert scene.sensor.done[-1] == "close"
 
 
 def test_whoever_is_forgotten_is_told_nothing_more(scene: Scene) -> None:

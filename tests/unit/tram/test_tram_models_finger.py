@@ -130,9 +130,8 @@ def test_what_was_fitted_on_a_set_is_not_measured_on_it(few, tmp_path):
     found = fusion.load(weights)
     assert (found.genuine, found.impostor) == (5 * 4, 5 * 24)
     # The folder again and again is as many fingers more, and impostors enough.
-    done = tram(
-        "models", "calibrate", "finger", *(["--images", few] * 4), "--dpi", 500, "--out", out
-    )
+    often = ("--weights", weights, *(["--images", few] * 4), "--dpi", 500, "--out", out)
+    done = tram("models", "calibrate", "finger", *often)
     assert done.exit_code == 0, done.output
     own = calibration.load(out)
     assert own.modality == "finger"
@@ -140,11 +139,14 @@ def test_what_was_fitted_on_a_set_is_not_measured_on_it(few, tmp_path):
     assert own.source.pictures == tuple(
         sorted({hash_of(each.read_bytes()) for each in few.iterdir()})
     )
-    for option, file in (("--calibration", out), ("--weights", weights)):
-        done = tram("models", "evaluate", "finger", "--images", few, option, file)
+    own_files = ("--calibration", out, "--weights", weights)
+    for files in (own_files, own_files[2:]):
+        done = tram("models", "evaluate", "finger", "--images", few, *files)
         assert done.exit_code == 1
         assert "in_sample" in done.stderr
-    own_files = ("--calibration", out, "--weights", weights)
+    done = tram("models", "evaluate", "finger", "--images", few, *own_files[:2])
+    assert done.exit_code == 3, "what scores mean is said for other weights"
+    assert "other_net" in done.stderr
     found = evaluated(few, *own_files, "--in-sample")
     assert found["in_sample"]
     assert set(found["fmr_at_threshold"]) == {"1e-3", "1e-4", "1e-5"}

@@ -178,6 +178,18 @@ def test_a_queue_that_lost_its_tables_is_exit_code_3(home: Path, command: str) -
 
 
 @pytest.mark.parametrize("command", ["status", "verify"])
+def test_what_is_missing_is_named(tmp_path: Path, command: str) -> None:
+    for home, missing in (
+        (tmp_path / "nowhere", tmp_path / "nowhere"),
+        (tmp_path, tmp_path / "outbox.db"),
+    ):
+        said = tram_outbox(command, "--home", home)
+        assert (said.exit_code, said.stdout) == (3, "")
+        assert said.stderr.startswith(f"{missing}: No such file or directory; ")
+        assert "make demo" in said.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
 def test_one_place_must_be_named(home: Path, command: str) -> None:
     both = ("--outbox", home / "outbox.db", "--home", home)
     for arguments in ((), both, ("--outbox", home), ("--home", home / "outbox.db")):

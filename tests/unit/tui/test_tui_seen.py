@@ -98,6 +98,28 @@ def test_no_word_of_a_prompt_is_cut_off(size: tuple[int, int], language: Languag
         assert not missing, seen.screen
 
 
+@pytest.mark.parametrize(("screen", "step"), [("finger", "STEP_FINGER"), ("ahead", "STEP_FACE")])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_third_step_is_called_by_what_is_asked_for(
+    screen: str, step: str, language: Language
+) -> None:
+    (seen,) = [seen for seen in seen_at((80, 24)) if seen.screen == screen]
+    third = {each: words(language).say(each) for each in (Label.STEP_FACE, Label.STEP_FINGER)}
+    for each, text in third.items():
+        assert (text in seen.texts[language]) == (each is Label[step])
+
+
+@pytest.mark.parametrize("size", [(34, 24), (80, 7), (20, 6)])
+async def test_a_screen_below_the_least_size_says_so_in_both_languages_and_nothing_else(
+    size: tuple[int, int],
+) -> None:
+    app = still(station_at("key"))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        said = [words(each).say(Label.TOO_SMALL, columns=35, rows=8) for each in LANGUAGES]
+        assert text_of(app).split() == " ".join(said).split()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_other_language_is_offered_on_every_screen(size: tuple[int, int]) -> None:
     for seen in seen_at(size):

@@ -277,3 +277,17 @@ def test_a_refusal_quotes_no_value() -> None:
     with pytest.raises(Malformed) as refused:
         decoded(dump(PLAIN | {"inner": {"name": secret}}))
     assert secret not in str(refused.value) + repr(refused.value)
+
+
+@pytest.mark.parametrize("value", ["nguyen van a", "x - at `$.inner", "x - at `$.data`", "x`"])
+def test_a_value_that_may_not_be_sent_is_known_by_its_fields_name_alone(value: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        encode(Shape(data=b"x", inner=Inner(name=value)), what="shape", limit=200)
+    assert refused.value.field == "inner.name"
+    assert value not in str(refused.value) + repr(refused.value)
+
+
+def test_what_others_sent_lends_no_name() -> None:
+    with pytest.raises(Malformed) as refused:
+        decoded(dump(PLAIN | {"count": 10}))
+    assert refused.value.field == ""

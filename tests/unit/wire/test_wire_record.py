@@ -56,7 +56,7 @@ OPERATIONS = st.builds(
         Versions,
         software=CODES,
         policy=CODES,
-        models=st.dictionaries(CODES, CODES, max_size=8),
+        models=st.dictionaries(CODES, CODES, max_size=12),
     ),
     at_hour=st.integers(0, 2**31),
     time_quality=st.sampled_from(TimeQuality),
@@ -79,7 +79,8 @@ def test_an_identity_part_comes_back() -> None:
 
 
 def test_the_largest_parts_fit() -> None:
-    longest = {f"{n}" + "m" * 63: "v" * 64 for n in range(8)}
+    # Eight models may look at a face and four at a finger.
+    longest = {f"{n:02}" + "m" * 62: "v" * 64 for n in range(8 + 4)}
     operations = operations_part(
         2**31,
         reasons=(max(Reason, key=len),) * 16,
@@ -114,7 +115,7 @@ def test_the_largest_parts_fit() -> None:
         {"at_hour": 2**31 + 1},
         {"at_hour": 1.5},
         {"time_quality": "good"},
-        {"versions": Versions(software="1", policy="p", models={str(n): "m" for n in range(9)})},
+        {"versions": Versions(software="1", policy="p", models={str(n): "m" for n in range(13)})},
         {"versions": Versions(software="1", policy="p", models={"two words": "m"})},
         {"simulated": None},
         {"bands": None},
