@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kiosk.link.shipper import (
@@ -349,13 +349,20 @@ def run(world: World, actions: Iterable[str]) -> None:
 
 
 def settle(world: World) -> None:
-    """Let the line work for a while; more is not needed than a few times each group."""
-    for _ in range(20 * world.waiting + 100):
+    """Let the line work for a while, one message a round.
+
+    Each round takes as long as patience does for two: a line so slow carries each group many times.
+    """
+    for _ in range(80 * world.waiting + 200):
         for action in (*HONEST, "wait"):
             world.act(action)
 
 
-@given(st.integers(1, 12), st.lists(st.sampled_from(ACTIONS), max_size=60))
+@example(
+    waiting=10,
+    actions=["push", "push", "lose group", "double group", "double group", "lose group"],
+)
+@given(waiting=st.integers(1, 12), actions=st.lists(st.sampled_from(ACTIONS), max_size=60))
 def test_whatever_is_lost_everything_arrives_once_and_is_acknowledged(
     waiting: int, actions: list[str]
 ) -> None:
