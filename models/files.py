@@ -25,9 +25,12 @@ def read(path: Path, *, limit: int) -> bytes:
     Raises:
         OSError: it is not there, no regular file, or cannot be read.
     """
-    # Without the flag, to open a pipe is to wait for whoever writes.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with open(path, "rb", opener=_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "no regular file")
         return file.read(limit + 1)
+
+
+def _at_once(path: str, flags: int) -> int:
+    # Without the flag, to open a pipe is to wait for whoever writes.
+    return os.open(path, flags | os.O_NONBLOCK)

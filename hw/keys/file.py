@@ -116,9 +116,7 @@ def parse_key(raw: bytes) -> ec.EllipticCurvePrivateKey:
 def _private_content(path: Path) -> bytes:
     """Return a file's bytes if only its owner may touch it, judged on the file that was opened."""
     try:
-        # A pipe that nobody writes to must not hold the start-up.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise DeviceFailed("keys", "the key is no regular file")
@@ -129,6 +127,11 @@ def _private_content(path: Path) -> bytes:
         raise DeviceMissing("keys", "there is no key file") from error
     except OSError as error:
         raise DeviceFailed("keys", f"the key file: {error.strerror}") from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    # A pipe that nobody writes to must not hold the start-up.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _sync_directory(directory: Path) -> None:

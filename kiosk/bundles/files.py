@@ -24,12 +24,15 @@ def read_bounded(path: Path, *, limit: int) -> bytes:
         ValueError: it is no regular file, or has more bytes.
         OSError: it cannot be read; FileNotFoundError if it is not there.
     """
-    # A pipe in its place would otherwise keep the reader waiting for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with open(path, "rb", opener=_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("no regular file")
         raw = file.read(limit + 1)
     if len(raw) > limit:
         raise ValueError("too large")
     return raw
+
+
+def _at_once(path: str, flags: int) -> int:
+    # A pipe in its place would otherwise keep the reader waiting for a writer.
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from models import coded
+from models import coded, files
 from models.coded import Bounds, CodedError
 from models.codestream import LARGE, ExcessError, is_busy, require_modest
 from models.face.picture import MAX_SIDE_PX, MIN_SIDE_PX
@@ -85,12 +84,7 @@ def raw_of(path: Path, *, where: str) -> bytes:
         PictureFileError: there is none, or it is larger than `MAX_BYTES`.
     """
     try:
-        # A pipe in its place would otherwise keep the reader waiting for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise PictureFileError(where, "missing")
-            raw = file.read(MAX_BYTES + 1)
+        raw = files.read(path, limit=MAX_BYTES)
     except OSError as error:
         raise PictureFileError(where, "missing") from error
     if len(raw) > MAX_BYTES:

@@ -121,6 +121,13 @@ def test_a_folder_a_pipe_or_a_locked_file_is_unsigned_and_keeps_nobody_waiting(
     assert load(Path("a\0b"), KEYS, now=1_500) == none(Reason.POLICY_UNSIGNED)
 
 
+def test_a_folder_leaves_no_descriptor_open(path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        assert load(path.parent, KEYS, now=1_500) == none(Reason.POLICY_UNSIGNED)
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 20
+
+
 @pytest.mark.parametrize(("size", "limit"), [(0, 0), (10, 10), (0, 10)])
 def test_a_file_within_its_bound_is_read_whole(path: Path, size: int, limit: int) -> None:
     path.write_bytes(bytes(size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from contract_keys import P256_DER_HEAD, KeyContract, openssl
@@ -15,9 +15,6 @@ from hypothesis import strategies as st
 from hw.errors import DeviceError, DeviceFailed, DeviceMissing
 from hw.keys.file import MAX_FILE_BYTES, FileKey, parse_key
 from hw.open import open_key
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def made_by_openssl(*options: str) -> bytes:
@@ -116,6 +113,14 @@ def test_a_pipe_that_nobody_writes_to_does_not_hold_the_start_up(tmp_path: Path)
         loading.join(2)
     assert not hung
     assert isinstance(raised[0], DeviceFailed)
+
+
+def test_a_folder_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        with pytest.raises(DeviceFailed):
+            FileKey(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 20
 
 
 OTHERS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipe_material import refusal_of
 
+from models import files
 from models.manifest import (
     FOLDER,
     LICENCES,
@@ -169,6 +171,14 @@ def test_an_altered_file_is_not_loaded(change, tmp_path):
     with pytest.raises(ModelError) as refused:
         load_verified(tmp_path, name)
     assert (refused.value.model, refused.value.why) == (name, "altered")
+
+
+def test_a_folder_in_place_of_a_file_leaves_no_descriptor_open(tmp_path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        with pytest.raises(OSError, match="directory"):
+            files.read(tmp_path, limit=9)
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 20
 
 
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(tmp_path):
