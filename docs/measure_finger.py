@@ -48,7 +48,7 @@ from tram.models_train_finger import fitted as weighed
 from tram.parts.measured import Counted, commit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -113,15 +113,10 @@ class Bench:
     def __init__(self, data: Path, tools: Tools) -> None:
         self._data, self.tools = data, tools
 
-    def found(
-        self,
-        names: tuple[str, ...],
-        way: str,
-        *,
-        made: Callable[..., Any] | None = None,
-        simulated: Simulated | None = None,
-    ) -> Found:
+    def found(self, names: tuple[str, ...], way: str) -> Found:
         """Return what comparing each two pictures of some folders found, kept or new.
+
+        The way is one of `WAYS` or of `SEVERAL`, by its name, or one that was kept before.
 
         As they are, all folders are compared across at once, and parts are taken of that.
         """
@@ -129,7 +124,7 @@ class Bench:
         sets = self._sets(compared)
         kept = KEPT / f"{way}-{'+'.join(compared)}.npz"
         if not kept.exists():
-            self._compare(sets, kept, made, simulated)
+            self._compare(sets, kept, way)
         chosen = np.isin([path.parent.name for path in sets.of.files], names)
         pairs = sets.pairs()
         with np.load(kept) as held:
@@ -145,14 +140,13 @@ class Bench:
     def _sets(self, names: tuple[str, ...]) -> Sets:
         return Sets([self._data / name for name in names], [DPI[name] for name in names])
 
-    def _compare(
-        self, sets: Sets, kept: Path, made: Callable[..., Any] | None, simulated: Simulated | None
-    ) -> None:
+    def _compare(self, sets: Sets, kept: Path, way: str) -> None:
         click.echo(kept.stem, err=True)
+        made = {each.name: each.made for each in WAYS}.get(way)
         pairs = sets.pairs()
         counted = Counted("pictures", len(sets.of.files))
         prints = fingers.extract(
-            sets.files(), self.tools, simulated=simulated, tick=counted.tick, made=made
+            sets.files(), self.tools, simulated=SEVERAL.get(way), tick=counted.tick, made=made
         )
         counted = Counted("comparisons", len(pairs.a))
         compared = fingers.compared(prints, pairs.a, pairs.b, tick=counted.tick)
@@ -202,7 +196,7 @@ class Bench:
         return [
             Compared(way.name, found.evidence[:, 0], found.sets.pairs(), found.seen, found.hashes)
             for way in WAYS
-            for found in (self.found((name,), way.name, made=way.made) for name in names)
+            for found in (self.found((name,), way.name) for name in names)
         ]
 
     def weights(self, names: tuple[str, ...]) -> Weights:
@@ -229,8 +223,7 @@ class Bench:
 
     def _impostors(self, names: tuple[str, ...], way: str, weights: Weights) -> NDArray[np.float64]:
         """Return the scores of two fingers of a set as a module shows them, of all sets."""
-        made = {each.name: each.made for each in WAYS}.get(way)
-        found = [self.found((name,), way, made=made, simulated=SEVERAL.get(way)) for name in names]
+        found = [self.found((name,), way) for name in names]
         return np.concatenate(
             [fingers.scores_of(each.evidence, weights)[~each.sets.pairs().same] for each in found]
         )
@@ -304,12 +297,8 @@ def _measure(bench: Bench, fit_on: tuple[str, ...], report_on: Iterable[str]) ->
         _keep(f"{name}-{way}", bench.report(found, weights, against, in_sample=False))
 
     for name in report_on:
-        report(name, PLAIN, bench.found((name,), PLAIN))
-        for module, simulated in SEVERAL.items():
-            report(name, module, bench.found((name,), module, simulated=simulated))
-        for way in WAYS:
-            if way.made is not None:
-                report(name, way.name, bench.found((name,), way.name, made=way.made))
+        for way in (*(each.name for each in WAYS), *SEVERAL):
+            report(name, way, bench.found((name,), way))
         report(name, "templates", bench.templates(name, crossed=False))
         report(name, "crossed", bench.templates(name, crossed=True))
         _keep(f"{name}-gate", _gate_report(bench, name, gate, weights, least))
@@ -349,8 +338,7 @@ def _pairs_report(
     """
     found: dict[str, Any] = {}
     for way in PAIR_WAYS:
-        made = {each.name: each.made for each in WAYS}.get(way)
-        of = bench.found((name,), way, made=made, simulated=SEVERAL.get(way))
+        of = bench.found((name,), way)
         pairs, number = of.sets.pairs(), len(of.sets.of.files)
         table = np.full((number, number), np.nan)
         table[pairs.a, pairs.b] = table[pairs.b, pairs.a] = fingers.scores_of(of.evidence, weights)

@@ -8,15 +8,15 @@ group: the key that opens them isn't here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from fleet.store.acceptance import GroupPlace
 from fleet.store.store import Delivery, LaneName, Loss
 from wire.errors import Malformed, SealBroken, SignatureInvalid, WireError
-from wire.group import open_operations, verify_group
-from wire.tombstone import is_tombstone, verify_tombstone
+from wire.group import Group, open_operations, verify_group
+from wire.tombstone import Tombstone, is_tombstone, verify_tombstone
 from wire.topics import Topic, parse
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from fleet.store.store import Device
     from wire.seal import OpeningKey
+
+_Signed = TypeVar("_Signed", Group, Tombstone)
 
 Why = Literal[
     "topic_foreign",
@@ -104,16 +106,8 @@ def read_tombstone(
     Raises:
         RefusedError: it is not to be stored.
     """
-    device = _enrolled(topic, enrolled)
-    try:
-        found = verify_tombstone(payload, device.station_key)
-    except SignatureInvalid:
-        raise RefusedError("signature_invalid") from None
-    except WireError:
-        raise RefusedError("malformed") from None
+    found = _signed(verify_tombstone, payload, _enrolled(topic, enrolled))
     body = found.body
-    if body.device != device.id:
-        raise RefusedError("device_other", device=device.id)
     return Loss(
         lane=LaneName(body.device, body.epoch, body.lane),
         first=body.first,
@@ -148,15 +142,8 @@ def read_group(
         RefusedError: it is not to be stored.
     """
     device = _enrolled(topic, enrolled)
-    try:
-        group = verify_group(payload, device.station_key)
-    except SignatureInvalid:
-        raise RefusedError("signature_invalid") from None
-    except WireError:
-        raise RefusedError("malformed") from None
+    group = _signed(verify_group, payload, device)
     body = group.body
-    if body.device != device.id:
-        raise RefusedError("device_other", device=device.id)
     try:
         opened = open_operations(group, key)
     except SealBroken:
@@ -199,3 +186,20 @@ def _enrolled(topic: Topic, enrolled: Callable[[str], Device | None]) -> Device:
     if device is None:
         raise RefusedError("device_unknown")
     return device
+
+
+def _signed(verify: Callable[[bytes, bytes], _Signed], payload: bytes, device: Device) -> _Signed:
+    """Return what this device signed, of whatever kind, and says of itself.
+
+    Raises:
+        RefusedError: it did not, or it says that it is another's.
+    """
+    try:
+        found = verify(payload, device.station_key)
+    except SignatureInvalid:
+        raise RefusedError("signature_invalid") from None
+    except WireError:
+        raise RefusedError("malformed") from None
+    if found.body.device != device.id:
+        raise RefusedError("device_other", device=device.id)
+    return found

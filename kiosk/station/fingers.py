@@ -253,16 +253,10 @@ class _Comparison:
         worker.wire.settimeout(ANSWER_S)
         if not self._send_references():
             return FingerMatch(reasons=(Reason.QUALITY_REFERENCE,))
-        answer: FromTouch | None = self._answer()
+        answer = self._answer()
         if isinstance(answer, TouchReady):
             self._felt.models = answer.models
             answer = self._touch_until_judged(answer.position)
-        if answer is None:
-            return FingerMatch(
-                reasons=(Reason.FINGER_REPLAYED,),
-                simulated=self._felt.simulated,
-                models=self._felt.models,
-            )
         if not isinstance(answer, TouchJudged):
             raise VisionFrameError("a frame out of turn")
         return self._match(answer)
@@ -278,8 +272,8 @@ class _Comparison:
             self._send(Compare(self._fmr))
         return sent > 0
 
-    def _touch_until_judged(self, position: int) -> FromTouch | None:
-        """Return the worker's last word; None: a touch was one of before, played again."""
+    def _touch_until_judged(self, position: int) -> FromTouch:
+        """Return the worker's last word, or ours: that a touch was one of before, played again."""
         port = self._port = self._open_port()
         self._felt.simulated = port.simulated
         port.open()
@@ -291,7 +285,7 @@ class _Comparison:
             if self._seen.has(touch):
                 log.warning("finger_replayed")
                 port.show(Light.OFF)
-                return None
+                return TouchJudged(band="none", touches=0, reasons=("finger_replayed",))
             self._send_touch(touch)
             answer = self._answer()
             if not isinstance(answer, Again) or answer.hint is None:
